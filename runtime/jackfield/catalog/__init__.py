@@ -50,7 +50,7 @@ def of_workspace(
     Without catalog sources and packages with stored connectors, return the installed catalog, and
     import nothing else.
     """
-    kept = stored if catalog.takes_stored else None
+    kept = stored if catalog.stored_prefixes else None
     if catalog.offering is None and kept is None:
         return catalog
     from jackfield.catalog.offers import OfferedCatalog

@@ -115,9 +115,9 @@ class Catalog(ProcessLocal):
     """Connectors that the program declares itself, for all catalogs of the process. Each change
     replaces the tuple.
     """
-    takes_stored = False
-    """True if an installed package makes connectors from servers whose manifests workspaces
-    store.
+    stored_prefixes: tuple[str, ...] = ()
+    """Beginnings of the keys of connectors whose manifests workspaces store. Empty if no installed
+    package makes connectors from servers.
     """
 
     def __init__(
@@ -161,7 +161,8 @@ class Catalog(ProcessLocal):
         environment = os.environ if environment is None else environment
         folder = home(environment)
         found = cls(groups.get(_GROUP, ()), loader, InstallationFolder(folder))
-        found.home, found.takes_stored = folder, bool(of_role(BINDINGS, LIVE, groups))
+        found.home = folder
+        found.stored_prefixes = tuple(f"{one.name}." for one in of_role(BINDINGS, LIVE, groups))
         sources = of_role(BINDINGS, SOURCE, groups)
         if (
             sources

@@ -13,7 +13,7 @@ from contextlib import closing, contextmanager
 
 from jackfield.catalog import Catalog, CatalogRow, installed_here
 from jackfield.catalog.installations import revocations
-from jackfield.catalog.loading import BINDINGS, LIVE, Isolated, of_role, part
+from jackfield.catalog.loading import Isolated, part
 from jackfield.cli.output import Output
 from jackfield.cli.parsing import (
     Namespace,
@@ -100,12 +100,13 @@ def _live_rows(catalog: Catalog, arguments: Namespace) -> list[dict[str, Any]]:
     """Return the rows of the connectors that the workspace has stored. If the database cannot be
     read, other connectors are still listed.
     """
-    if not catalog.whole.takes_stored or not _has_database():
+    prefixes = catalog.whole.stored_prefixes
+    if not prefixes or not _has_database():
         return []
     try:
         with _runtime(arguments) as jackfield:
             found = jackfield.catalog
-            return [found.look(key)[0].to_json() for key in found if _is_live(key)]
+            return [found.look(key)[0].to_json() for key in found if key.startswith(prefixes)]
     except JackfieldError as error:
         sys.stderr.write(
             "jackfield: the connectors that the workspace has stored are not listed: "
@@ -164,15 +165,12 @@ def _opened(arguments: Namespace) -> Iterator[Catalog]:
     """Open the catalog that contains a connector. A live connector is stored, and needs the
     runtime.
     """
-    if not _is_live(str(arguments.connector)):
-        yield installed_here(os.environ)
+    catalog = installed_here(os.environ)
+    if not str(arguments.connector).startswith(catalog.whole.stored_prefixes):
+        yield catalog
         return
     with _runtime(arguments) as jackfield:
         yield jackfield.catalog
-
-
-def _is_live(key: str) -> bool:
-    return any(key.startswith(f"{point.name}.") for point in of_role(BINDINGS, LIVE))
 
 
 def _runtime(arguments: Namespace) -> Jackfield:

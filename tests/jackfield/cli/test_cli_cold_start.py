@@ -5,9 +5,14 @@
 from __future__ import annotations
 
 import gc
+import subprocess
+import sys
+from pathlib import Path
 from unittest import mock
 
+from jackfield_store.database import open_database
 from shell import Shell
+from stage import clean_environment
 
 pytest_plugins = ["shell_fixture"]
 
@@ -43,3 +48,38 @@ def test_pydantic_looks_for_no_plugins(shell: Shell) -> None:
     assert shell.python(
         f"import os\nos.environ['PYDANTIC_DISABLE_PLUGINS'] = 'some'\n{code}"
     ).out.endswith("\nsome\n")
+
+
+_OPENED = """
+import collections, json, sys
+opened = collections.Counter()
+sys.addaudithook(lambda event, given: opened.update([str(given[0])]) if event == "open" else None)
+from jackfield.cli.main import main
+main(["connectors", "list"])
+points = {name: count for name, count in opened.items() if name.endswith("entry_points.txt")}
+sys.stderr.write(f"\\n{max(points.values())} {sum(opened.values()) - sum(points.values())}")
+"""
+
+
+def test_a_list_beside_a_database_opens_few_files(tmp_path: Path) -> None:
+    """The connectors that a workspace has stored are looked for once, not once for each connector
+    that is installed: an environment has hundreds of both.
+    """
+
+    def opened(url: str) -> list[int]:
+        environment = {**clean_environment(tmp_path), "JACKFIELD_DATABASE_URL": url}
+        done = subprocess.run(
+            [sys.executable, "-c", _OPENED],
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        return [int(number) for number in done.stderr.rpartition("\n")[2].split()]
+
+    url = f"sqlite:///{tmp_path / 'journal.db'}"
+    open_database(url, migrate=True).close()
+    (alone, few), (beside, more) = opened("none"), opened(url)
+    assert alone == 1
+    assert beside <= 3
+    assert more <= few + 500

@@ -89,7 +89,7 @@ def listed(request: PageRequest) -> Response:
         else "Installed connectors. The operator of the server can add others."
     )
     live = (
-        request.runtime.catalog.whole.takes_stored
+        request.runtime.catalog.whole.stored_prefixes
         and request.may("manage")
         and not request.identity.rules
     )
