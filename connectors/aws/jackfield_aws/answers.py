@@ -11,8 +11,8 @@ from math import isfinite
 from typing import Any
 
 from jackfield.connector import Provider
+from jackfield.connector.meanings import is_page
 from jackfield.kernel.dataclass import dataclass
-from jackfield_aws.foreign_answers import is_page
 from jackfield_aws.json_answers import cleaned
 
 _XML_CODE = re.compile(r"<Code>\s*([\w.]+)\s*</Code>")

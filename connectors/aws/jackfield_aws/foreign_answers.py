@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import codecs
 import json
-import re
 import zlib
 from http import HTTPStatus
 from typing import Any
@@ -16,25 +15,15 @@ from typing import Any
 from botocore.exceptions import HTTPClientError
 
 from jackfield.connector import Provider, Sent, TimedOut, TooCostly, Unavailable, check_price
+from jackfield.connector.meanings import PAGES, Response, meaning_of
 from jackfield_aws.rows import BY_STATUS
 
-_PAGE = re.compile(
-    r"\s*(?:<!--.*?-->\s*)*<(?:!doctype\s+html|html|head|body|title|center|div|h1|p)\b",
-    re.IGNORECASE | re.DOTALL,
-)
-_BEGINNING = 2000
-"""Maximum characters searched for a web page at the beginning of a response."""
 _PROTOCOLS = ("json", "rest-json")
 _REDIRECTED = 300
 """First HTTP status that is not a success."""
 _LOGIN_WANTED = HTTPStatus.PROXY_AUTHENTICATION_REQUIRED
 _OWN_MEANING = (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.NOT_IMPLEMENTED)
 """Statuses whose meaning does not depend on the sender: nothing was executed."""
-
-
-def is_page(text: str) -> bool:
-    """Return whether a text is an HTML page or the beginning of one."""
-    return _PAGE.match(text[:_BEGINNING].lstrip("\ufeff")) is not None
 
 
 def check_answer(response_dict: dict[str, Any], operation_model: Any, **_: object) -> None:
@@ -57,9 +46,8 @@ def check_answer(response_dict: dict[str, Any], operation_model: Any, **_: objec
         return
     headers, name = response_dict["headers"], operation_model.name
     is_object = body.startswith(b"{")  # as nearly all are: no page begins so
-    if not is_object and (
-        is_page(body[:_BEGINNING].decode("utf-8", "replace")) or _is_text_of_a_page(body, headers)
-    ):
+    is_page = not is_object and meaning_of(Response(status, content=body), PAGES) is not None
+    if is_page or (not is_object and _is_text_of_a_page(body, headers)):
         raise _unclear(
             f"{name} had no clear answer: a page of HTML with HTTP status {status}", status, headers
         )

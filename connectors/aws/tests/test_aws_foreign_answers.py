@@ -14,9 +14,9 @@ from aws_paged import Pages
 from fake_aws import FakeAws
 from jackfield import Jackfield
 from jackfield.connector import Sent
+from jackfield.connector.meanings import is_page
 from jackfield_aws import AWS_ERRORS
 from jackfield_aws.endpoints import names_loopback
-from jackfield_aws.foreign_answers import is_page
 from moto_rig import EVERYTHING, Rig, offer
 
 PAGES = (

@@ -22,6 +22,7 @@ from jackfield.connector import (
     Unauthenticated,
     Unavailable,
 )
+from jackfield.connector.meanings import NOT_OF_AN_API, Response, meaning_of
 from jackfield.kernel.dataclass import dataclass, field, replace
 from jackfield_http import rate_limits
 from jackfield_http.conditions import Condition
@@ -245,9 +246,10 @@ class Refusal:
     @property
     def is_foreign(self) -> bool:
         """True if the body cannot come from an API: a page, plain text, or unreadable bytes."""
-        content = self.content.strip()
-        is_text = isinstance(self.body, str) and not content.startswith(b'"')
-        return is_text or self.body is None if content else not self.is_read
+        if not self.content.strip():
+            return not self.is_read
+        seen = Response(self.status, content=self.content, body=self.body)
+        return meaning_of(seen, NOT_OF_AN_API) is not None
 
 
 @dataclass(frozen=True, slots=True)

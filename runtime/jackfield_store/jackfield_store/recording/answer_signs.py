@@ -7,12 +7,19 @@ The signs are in the exchanges of a look. A read that does not use HTTP has none
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from jackfield.connector.meanings import (
+    FROM_CACHE,
+    MISSING,
+    NOT_OK,
+    UNSOUND,
+    Response,
+    meaning_of,
+)
 from jackfield.kernel.codings import decoded
 
 if TYPE_CHECKING:
@@ -20,28 +27,13 @@ if TYPE_CHECKING:
 
 _LONGEST = 1024 * 1024
 """Maximum bytes of a decoded body in which a failure is searched."""
-_OK, _REDIRECTS = 200, range(300, 400)
+_REDIRECTS = range(300, 400)
 _PASSING = ("retry-after", "www-authenticate")
 """Header fields that attribute a refusal to the caller, or to the present time."""
-_CACHED = ("hit", "stale", "updating", "revalidated")
-"""Values by which caches mark their own answers, in a field with 'cache' in its name; each cache
-uses a field of its own.
-"""
-_DIRECTIVES = "cache-control"
-"""Field with 'cache' in its name that contains the server's directives to caches."""
 _APART = 60.0
 """Minimum difference in seconds between the times of two answers, by their servers' clocks, that
 shows that one was cached: a look takes 15.
 """
-_FAULTS = ("error", "errors", "fault")
-"""Members of a success that report a failure, unless they are empty."""
-_SUCCESSES = ("ok", "success", "succeeded")
-"""Members that report a failure if they are false."""
-_FAILED = frozenset({"error", "fail", "failed", "failure"})
-"""Values of ``status`` that report a failure."""
-_STATUSES, _REFUSED = ("status", "statuscode", "status_code", "code"), re.compile(r"[45]\d\d")
-"""Members that report a failure by an HTTP status, and the regular expression of such a status."""
-_PROBLEM = "application/problem+json"
 
 
 def strays(seen: Sequence[Exchange]) -> str | None:
@@ -60,15 +52,12 @@ def unsound_success(seen: Sequence[Exchange]) -> str | None:
     """Return the reason why the answers to a read are no plain success; None if they are plain
     successes.
     """
-    odd = next((one.status for one in seen if one.status != _OK), _OK)
-    if odd != _OK:
-        return f"it was answered with status {odd}"
-    for one in seen:
-        if _is_cached(one):
-            return "a cache has answered"
-        if _reports_failure(one):
-            return "its answer has status 200 and reports a failure"
-    return None
+    read = [_response(one) for one in seen]
+    for one in read:
+        if (sign := meaning_of(one, NOT_OK)) is not None:
+            return sign.says.format(status=one.status)
+    found = (sign for one in read if (sign := meaning_of(one, UNSOUND)) is not None)
+    return next((sign.says for sign in found), None)
 
 
 def unsound_absence(missing: Sequence[Exchange], canary: Sequence[Exchange]) -> str | None:
@@ -84,7 +73,7 @@ def unsound_absence(missing: Sequence[Exchange], canary: Sequence[Exchange]) -> 
     odd = next((name for name in _PASSING if _field(said, name) is not None), None)
     signs = (
         (moved, "it came from another server than the canary's answer"),
-        (_is_cached(said), "a cache has answered"),
+        (meaning_of(_response(said), FROM_CACHE) is not None, "a cache has answered"),
         (
             _are_apart(said, known),
             "its answer is of another time than the canary's, so that one was kept",
@@ -125,21 +114,6 @@ def _software(one: Exchange) -> tuple[str | None, int]:
     return _field(one, "server"), 0 if not via else via.count(",") + 1
 
 
-def _is_cached(one: Exchange) -> bool:
-    age, varnish = _field(one, "age"), _field(one, "x-varnish")
-    if (age is not None and age.strip("0, ") != "") or (
-        varnish is not None and len(varnish.split()) > 1
-    ):
-        # Varnish names the request that is answered, and the one whose answer it has kept
-        return True
-    told = (
-        value.lower()
-        for name, value in one.fields
-        if b"cache" in (key := name.lower()) and key.decode("latin-1") != _DIRECTIVES
-    )
-    return any(word in value.decode("latin-1") for value in told for word in _CACHED)
-
-
 def _are_apart(one: Exchange, other: Exchange) -> bool:
     """Return whether two answers of one look were made at different times; False if either has no
     time.
@@ -161,26 +135,16 @@ def _kind(one: Exchange) -> str:
     return "json" if found.endswith(("/json", "+json")) else found
 
 
-def _reports_failure(one: Exchange) -> bool:
-    """Return whether the JSON of a success reports a failure, as in APIs with one status for all. A
-    bare value reports nothing.
-    """
-    body = _json(one)
-    if not isinstance(body, Mapping):
-        return not isinstance(body, list)
-    members = {str(name).lower(): value for name, value in body.items()}
-    status = members.get("status")
-    return (
-        (_field(one, "content-type") or "").lower().startswith(_PROBLEM)
-        or any(members.get(name) for name in _FAULTS)
-        or any(members.get(name) is False for name in _SUCCESSES)
-        or any(_REFUSED.fullmatch(str(members.get(name))) for name in _STATUSES)
-        or (isinstance(status, str) and status.lower() in _FAILED)
-    )
+def _response(one: Exchange) -> Response:
+    fields = [
+        (name.decode("latin-1").lower(), value.decode("latin-1").strip())
+        for name, value in one.fields
+    ]
+    return Response(one.status, fields, body=_json(one))
 
 
 def _json(one: Exchange) -> Any:
-    """Return the body as JSON; an empty list if it is not JSON, or too long to have been stored."""
+    """Return the body as JSON; ``MISSING`` if it is not JSON, or too long to have been stored."""
     kept = one.answer.beginning
     plain = (
         None
@@ -188,6 +152,6 @@ def _json(one: Exchange) -> Any:
         else decoded(kept, _field(one, "content-encoding") or "", _LONGEST)
     )
     try:
-        return json.loads(plain or b"[]")
+        return json.loads(plain) if plain else MISSING
     except (ValueError, RecursionError):
-        return []
+        return MISSING
