@@ -19,6 +19,7 @@ sys.path[:0] = [
 ]
 
 from generated import (  # noqa: E402 (after the path is set)
+    certainty_page,
     conformance_page,
     connect_package,
     connector_page,
@@ -60,6 +61,7 @@ _SCHEMAS = {
     "state": state_files.schema,
 }
 _PAGES = {
+    "certainty": certainty_page.page,
     "conformance": conformance_page.page,
     "conformance-triggers": conformance_page.triggers_page,
     "conformance-documents": conformance_page.documents_page,

@@ -59,9 +59,9 @@ MUTATIONS = (
     # what may be repeated
     Mutation(
         "a write in doubt is sent again",
-        "retry.py",
-        '(on_doubt == "retry" if in_doubt else error.retryable)',
-        "error.retryable",
+        "call/certainty.py",
+        'return on_doubt == "retry" if row.repeats == BY_CALLER else error.retryable',
+        "return error.retryable",
         _PIPE,
     ),
     Mutation("a retry too many", "retry.py", "TRIES = 6", "TRIES = 7", _PIPE),
@@ -75,9 +75,9 @@ MUTATIONS = (
     ),
     Mutation(
         "a write is repeated after a step that succeeded",
-        "call/attempts.py",
-        'if done and effect == "write":',
-        "if False:",
+        "call/certainty.py",
+        "(WRITE, PART_REFUSED): Consequence(UNREPEATABLE),",
+        "(WRITE, PART_REFUSED): Consequence(UNREPEATABLE, BY_ERROR),",
         _PIPE,
     ),
     Mutation(
@@ -96,9 +96,9 @@ MUTATIONS = (
     ),
     Mutation(
         "a key that ends with the call counts as the caller's",
-        "call/attempts.py",
-        'effect == "write" or (effect == "idempotent" and self._has_derived_key)',
-        'effect == "write"',
+        "call/certainty.py",
+        "return DERIVED_KEY if derived else CALLERS_KEY",
+        "return CALLERS_KEY",
         _PIPE,
     ),
     Mutation(
@@ -132,15 +132,15 @@ MUTATIONS = (
     ),
     Mutation(
         "an answer that breaks its schema is a plain failure",
-        "call/attempts.py",
-        "self.tally.doubtful = True\n        judged",
-        "pass\n        judged",
+        "call/certainty.py",
+        "(WRITE, UNUSABLE): Consequence(UNREPEATABLE),",
+        "(WRITE, UNUSABLE): Consequence(NOTHING),",
         _PIPE,
     ),
     Mutation(
         "an interrupted write was not sent",
         "call/attempts.py",
-        "if begun and leaves:",
+        "if leaves and self.tally.known & certainty.UNREPEATABLE:",
         "if False:",
         "tests/jackfield_store/journal/test_journal_leaving.py",
     ),

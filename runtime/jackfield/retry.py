@@ -1,17 +1,16 @@
-"""Retry policy: the action's effect and the known state of the request decide if a retry is safe
-(docs/concepts.md).
+"""Number of attempts and the waits between them.
 
-The order of the rules is in ``Attempts._retry_or_raise``, except for ``repeat_ok``, which
+``call/certainty`` has the table by which an attempt may be repeated (docs/concepts.md). The order
+of the rules is in ``Attempts._retry_or_raise``, except for ``repeat_ok``, which
 ``Attempts._attempt`` applies before them; ``errors_map.weigh`` determines the state of the request.
 """
 
 from __future__ import annotations
 
-from typing import Literal, Protocol
+from typing import Protocol
 
 from jackfield.kernel.dataclass import dataclass
-from jackfield.kernel.errors import JackfieldError, NotYet, RateLimited, Sent
-from jackfield.manifest.manifest import Effect
+from jackfield.kernel.errors import JackfieldError, NotYet, RateLimited
 
 BASE = 0.1
 """Maximum of the first wait, in seconds."""
@@ -25,22 +24,6 @@ least 5 within the deadline).
 
 class _Random(Protocol):
     def random(self) -> float: ...
-
-
-def may_repeat(
-    effect: Effect,
-    error: JackfieldError,
-    *,
-    on_doubt: Literal["report", "settle", "retry"] = "report",
-) -> bool:
-    """Return whether a failed attempt may be repeated; otherwise the run decides whether it is a
-    doubt.
-
-    A ``write`` that was sent without a clear answer is not repeated, unless the caller prefers a
-    duplicate to a miss.
-    """
-    in_doubt = error.sent is Sent.UNKNOWN and effect == "write"
-    return error.repeatable and (on_doubt == "retry" if in_doubt else error.retryable)
 
 
 @dataclass(slots=True)

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from jackfield.call import certainty
 from jackfield.call.errors_map import (
     AUTHORS,
     explained,
@@ -56,7 +57,7 @@ from jackfield.kernel.secrecy import Hidden, SecretHolder
 from jackfield.pacing.pace import pace_of
 from jackfield.pacing.turn import Ride, Turn
 from jackfield.redaction.redactor import keep_in_force
-from jackfield.retry import BASE, Tries, may_repeat
+from jackfield.retry import BASE, Tries
 
 if TYPE_CHECKING:
     from jackfield.call.open import OpenConnection
@@ -120,6 +121,8 @@ class Attempts(SecretHolder):
     key: IdempotencyKey = field(init=False)
     declared: Effect = field(init=False)
     """Effect of the action with these inputs, as its author declares it."""
+    kind: str = field(init=False)
+    """That effect, with whose key it is idempotent by, as ``certainty.TABLE`` names it."""
     turn: Turn = field(init=False)
 
     def __post_init__(self) -> None:
@@ -127,10 +130,15 @@ class Attempts(SecretHolder):
         self.declared = (
             code.effect if code.effect_of is None else contained(code.effect_of, self.values)
         )
+        self.kind = (
+            self.declared
+            if code.idempotent_by is None
+            else certainty.kind_of(self.declared, derived=asked.invocation.idempotency_key is None)
+        )
         self.key = IdempotencyKey(asked.invocation.idempotency_key or asked.how.meta.invocation_id)
         claimed = asked.how.claimed
-        tally.unclear = claimed is not None and claimed.is_again and code.effect == "idempotent"
-        tally.doubtful = tally.unclear and self._has_derived_key
+        if claimed is not None and claimed.is_again and code.effect == "idempotent":
+            tally.known |= certainty.TABLE[self.kind, certainty.LOST].adds
         pace, limit = None, plan.action.rate_limit
         if self.opening is not None:
             key, declared = (
@@ -335,10 +343,11 @@ class Attempts(SecretHolder):
             tally.markers.pop(tally.tried, None)
         tally.missed(error)
         await turn.failed(error, began)
-        if tally.unclear and error.code in code.repeat_ok:
+        is_unclear = tally.known & certainty.UNCLEAR
+        if is_unclear and error.code in code.repeat_ok:
             call.warn(DONE_BEFORE[error.code])
             return self._succeeded(call, started, dumped_or_fault(code.output())), None
-        if tally.unclear and error.done_before and call.takes_unread:
+        if is_unclear and error.done_before and call.takes_unread:
             self.unread = done_before(error)
             return self._succeeded(call, started, _NOTHING), None
         tally.failed += call.begun
@@ -359,14 +368,11 @@ class Attempts(SecretHolder):
         ):
             raise error  # the queue runs it again, under the same key
         self.tally.done = done or self.tally.done
-        self.tally.doubtful = (
-            self.tally.doubtful
-            or bool(done)
-            or (error.sent is Sent.UNKNOWN and self._ends_in_doubt(effect))
-        )
-        if done and effect == "write":
+        event = certainty.failure(lost=error.sent is Sent.UNKNOWN, part=bool(done))
+        row = certainty.TABLE[self._kind_of(effect), event]
+        self.tally.known |= row.adds
+        if row.repeats == certainty.NEVER:
             raise self.verdict(error)
-        self.tally.unclear = self.tally.unclear or (error.sent is Sent.UNKNOWN and effect != "read")
         if (
             error.stale_credentials
             and error.sent is not Sent.UNKNOWN
@@ -376,7 +382,7 @@ class Attempts(SecretHolder):
             self.renewed = True
             client.renew()
             return
-        if may_repeat(effect, error, on_doubt=self.asked.invocation.on_doubt):
+        if certainty.may_repeat(row, error, self.asked.invocation.on_doubt):
             try:
                 await self._wait(tries, error)
             except JackfieldError as last:
@@ -413,7 +419,7 @@ class Attempts(SecretHolder):
         if self.asked.how.cancelled.is_set():
             raise (
                 error
-                if self.tally.unclear
+                if self.tally.known & certainty.UNCLEAR
                 else Cancelled("the invocation was cancelled while it waited for its next attempt")
             )
 
@@ -427,7 +433,8 @@ class Attempts(SecretHolder):
         cannot be used.
         """
         error = self.ended(error)
-        if not self.tally.doubtful:
+        told = certainty.verdict(self.tally.known)
+        if told not in certainty.UNKNOWNS:
             return error
         quotes = not self.conceals
         done = [
@@ -439,7 +446,7 @@ class Attempts(SecretHolder):
             self.asked.how.meta.invocation_id,
             error,
             done,
-            answered=self.tally.fetched,
+            answered=told == certainty.ANSWERED_UNKNOWN,
         )
         if self._has_derived_key and self.key.used:
             doubt.details = (
@@ -484,13 +491,15 @@ class Attempts(SecretHolder):
         ``output`` is the answer, with secrets redacted.
         """
         if self.declared != "read" and (
-            self.tally.fetched or (self.current is not None and self.current.begun)
+            self.tally.known & certainty.ANSWERED
+            or (self.current is not None and self.current.begun)
         ):
-            if self.tally.unannounced:
+            if self.tally.known & certainty.SILENT:
                 self._blame("begin", _NOT_BEGUN)
-            self.tally.doubtful = True
+            self.tally.known |= certainty.TABLE[self.kind, certainty.UNUSABLE].adds
         judged = self.verdict(error)
-        if self.tally.doubtful and output is not None and not self.conceals:
+        is_doubt = self.tally.known & certainty.UNREPEATABLE
+        if is_doubt and output is not None and not self.conceals:
             judged.details = (*judged.details, Detail("", f"the action returned {quoted(output)}"))
         return judged
 
@@ -508,8 +517,15 @@ class Attempts(SecretHolder):
             self.plan.code.idempotent_by == "key" and self.asked.invocation.idempotency_key is None
         )
 
+    def _kind_of(self, effect: Effect) -> str:
+        """Return the effect by which ``certainty.TABLE`` judges an attempt: a write, if the action
+        is idempotent by a key that its client did not use.
+        """
+        return certainty.WRITE if effect == "write" else self.kind
+
     def _ends_in_doubt(self, effect: Effect) -> bool:
-        return effect == "write" or (effect == "idempotent" and self._has_derived_key)
+        lost = certainty.TABLE[self._kind_of(effect), certainty.LOST]
+        return lost.adds & certainty.UNREPEATABLE != 0
 
     @property
     def ends_in_doubt(self) -> bool:
@@ -523,26 +539,25 @@ class Attempts(SecretHolder):
         """Number of attempts at the provider's operation. Successful pages after the first do not
         count.
         """
-        return self.tally.failed + self.tally.fetched
+        return self.tally.failed + (self.tally.known & certainty.ANSWERED != 0)
 
     def interrupted(self) -> JackfieldError:
         """End the run because its process or caller stops in the middle of it; count the current
         attempt. Return the error.
         """
-        is_begun, leaves = (
-            self.current is not None and self.current.begun,
-            self._ends_in_doubt(self.effect),
-        )
-        begun, sent = self.tally.doubtful or is_begun, Sent.UNKNOWN if is_begun else Sent.NOTHING
+        effect = self.effect
+        is_begun = self.current is not None and self.current.begun
+        leaves = self._ends_in_doubt(effect)
+        sent = Sent.UNKNOWN if is_begun else Sent.NOTHING
         if self.current is not None and is_begun and self.since is not None:
             self.tally.failed += 1
             self._note(self.current, self.since, "in_doubt" if leaves else "cancelled")
-        if begun and leaves:
-            self.tally.doubtful = True
+        if is_begun:
+            self.tally.known |= certainty.TABLE[self._kind_of(effect), certainty.LOST].adds
+        if leaves and self.tally.known & certainty.UNREPEATABLE:
             return self.verdict(
                 Unavailable(f"{_STOPPED} before the response was recorded", sent=sent)
             )
-        self.tally.unclear = self.tally.unclear or (is_begun and self.declared != "read")
         return Cancelled(f"{_STOPPED} before it ended", sent=sent)
 
     def _note(self, call: Call, started: float, outcome: str) -> None:
@@ -672,10 +687,10 @@ class Attempts(SecretHolder):
         """Record a successful attempt, and return its output. An action that succeeds without any
         request counts as begun.
         """
-        if not call.begun:
-            self.tally.unannounced = call.begun = True
-        self.tally.fetched = True
-        self.remarks.take(call, unclear=self.tally.unclear)
+        event = certainty.SUCCEEDED if call.begun else certainty.UNREPORTED
+        call.begun = True
+        self.tally.known |= certainty.TABLE[self.kind, event].adds
+        self.remarks.take(call, unclear=self.tally.known & certainty.UNCLEAR != 0)
         self._note(call, started, "succeeded")
         if isinstance(output, InvalidOutput):
             raise self.unusable(output) from None
@@ -711,7 +726,7 @@ class Attempts(SecretHolder):
             else None,
             observe=shared.observe,
             takes_unread=not reads and code.job is None,
-            follows=self.tally.fetched,
+            follows=self.tally.known & certainty.ANSWERED != 0,
             only_hosts=shared.only_hosts,
             events=AttemptEvents()
             if channel is None

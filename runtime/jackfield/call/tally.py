@@ -8,6 +8,7 @@ import random
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from jackfield.call import certainty
 from jackfield.connector.context import MAX_WARNINGS
 from jackfield.connector.failed_entries import FailedEntries
 from jackfield.kernel.dataclass import dataclass, field, replace
@@ -149,16 +150,8 @@ class Tally:
 
     failed: int = 0
     """Number of attempts that failed after they had begun."""
-    fetched: bool = False
-    """True once an attempt, for one of several pages too, has succeeded."""
-    doubtful: bool = False
-    """True if an attempt may have taken effect and must not be repeated."""
-    unclear: bool = False
-    """True if a changing attempt may have taken effect. A later refusal may be due to that
-    effect.
-    """
-    unannounced: bool = False
-    """True once an attempt has succeeded without reporting a request: it may have needed none."""
+    known: int = certainty.NOTHING
+    """Facts that are known of the call (``certainty.FACTS``)."""
     done: tuple[Answered, ...] = ()
     """Requests that succeeded and that must not be repeated by another invocation."""
     last: JackfieldError | None = None
@@ -211,11 +204,11 @@ class Tally:
             error = self.last
         if error is self.last and self.failures > 1 and not isinstance(error, NotYet):
             error = counted(error, self.failures)
-        return (
-            repeated(error, is_doubt=self.doubtful, has_key=has_key)
-            if self.unclear and not self.fetched
-            else error
-        )
+        if certainty.verdict(self.known) in certainty.SAY_EARLIER:
+            return repeated(
+                error, is_doubt=self.known & certainty.UNREPEATABLE != 0, has_key=has_key
+            )
+        return error
 
     def note(self, call: Call, step: str, started: float, ended: float, outcome: str) -> None:
         """Add the line of an attempt that had begun to the log."""

@@ -24,7 +24,7 @@ from jackfield.connector import (
 )
 from jackfield.kernel.errors import InDoubt, Internal
 from jackfield.manifest.manifest import Effect
-from jackfield.retry import BASE, CAP, TRIES, Backoff, may_repeat
+from jackfield.retry import BASE, CAP, TRIES, Backoff
 from scripted import Script, Silent, runtime, scripted
 
 EFFECTS: tuple[Effect, ...] = ("read", "idempotent", "write")
@@ -77,12 +77,7 @@ def test_what_a_failure_comes_to(tmp_path: Path, effect: Effect, sent: Sent) -> 
         script = Script(error, "at last")
         with runtime(tmp_path / str(number), scripted(script, effect=effect)) as board:
             result = board.ask(onDoubt=on_doubt)
-        found = (
-            may_repeat(effect, error, on_doubt=on_doubt),
-            result.status,
-            script.tries,
-            result.meta.attempts,
-        )
+        found = (result.status, script.tries, result.meta.attempts)
         said = None if result.error is None else (result.error.code, result.error.provider)
         code = "in_doubt" if verdict == "doubt" else kind.code
         status, tries = {
@@ -91,7 +86,7 @@ def test_what_a_failure_comes_to(tmp_path: Path, effect: Effect, sent: Sent) -> 
             "doubt": ("in_doubt", 1),
         }[verdict]
         meant = (
-            (verdict == "repeat", status, tries, tries),
+            (status, tries, tries),
             None if verdict == "repeat" else (code, Provider(code="X")),
         )
         wrong += (

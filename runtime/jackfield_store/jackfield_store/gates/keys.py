@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, cast
 
 from jackfield.call import endings
+from jackfield.call.certainty import UNCLEAR
 from jackfield.call.gate import KEYED, QUEUED, RECORDED, REHEARSED, Gate, Passing
 from jackfield.call.reached import Ended
 from jackfield.kernel.errors import JackfieldError
@@ -52,7 +53,7 @@ class _Key(Passing):
             else None
         )
         if self._record.repeats and checked.found.plan.code.effect == "idempotent":
-            checked.attempts.tally.unclear = True
+            checked.attempts.tally.known |= UNCLEAR
         return found
 
     async def output(self, ended: Ended) -> Ended:

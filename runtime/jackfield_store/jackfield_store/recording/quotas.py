@@ -8,6 +8,7 @@ from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
+from jackfield.call.certainty import UNCLEAR, UNREPEATABLE
 from jackfield.call.gate import Passing
 from jackfield.callers.rules import INLINE, Request
 from jackfield.kernel.canonical import canonical
@@ -143,7 +144,7 @@ class Counting(Passing):
         if result.status != "failed" or result.error is None:
             return False
         tally = None if self._attempts is None else self._attempts.tally
-        was_unclear = tally is not None and (tally.unclear or tally.doubtful or bool(tally.done))
+        was_unclear = tally is not None and tally.known & (UNCLEAR | UNREPEATABLE) != 0
         return not was_unclear and result.error.sent is not Sent.UNKNOWN
 
     def _give_back(self) -> None:
