@@ -318,6 +318,15 @@ def _action() -> Json:
                     "request by the idempotency key."
                 ),
             },
+            "keyKept": {
+                "type": "number",
+                "exclusiveMinimum": 0,
+                "description": (
+                    "Seconds for which the provider remembers an idempotency key, from the first "
+                    "request under it; without it, 600. A request of unknown outcome is not sent "
+                    "again later."
+                ),
+            },
             "repeatOk": {
                 "type": "array",
                 "items": {"enum": list(typing.get_args(RepeatOk))},

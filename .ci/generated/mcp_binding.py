@@ -92,6 +92,7 @@ def action() -> Json:
                 {
                     "effect": {"enum": ["read", "idempotent", "write"]},
                     "idempotencyKey": _TEXT,
+                    "keyKept": {"type": "number", "exclusiveMinimum": 0},
                     "toolError": {"const": "inDoubt"},
                     "pagination": {
                         "type": "object",

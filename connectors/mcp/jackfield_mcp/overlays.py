@@ -7,6 +7,7 @@ A package's overlay is its file ``overlay.yaml``; a live server's is stored in e
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -16,7 +17,7 @@ from jackfield.manifest.manifest import EFFECTS
 from jackfield.manifest.pagination import Pagination
 from jackfield.manifest.reading import ManifestError
 
-LIVE_MEMBERS = frozenset({"effect", "idempotencyKey", "toolError", "pagination"})
+LIVE_MEMBERS = frozenset({"effect", "idempotencyKey", "keyKept", "toolError", "pagination"})
 """Members about the effect and result of a call: they can be set and removed without a request to
 the server.
 """
@@ -73,6 +74,13 @@ def check_overlay(key: str, said: Json, known: frozenset[str] = OVERLAID) -> Non
             key,
             "an 'idempotencyKey' that is no name",
             "Name the input that takes the invocation's key.",
+        )
+    kept = said.get("keyKept", 1)
+    if isinstance(kept, bool) or not isinstance(kept, int | float) or not 0 < kept < math.inf:
+        raise _refused(
+            key,
+            "a 'keyKept' that is no time",
+            "Write the seconds for which the server remembers a key.",
         )
     if "pagination" in said:
         _check_pages(key, said["pagination"])
@@ -135,6 +143,7 @@ def apply_overlay(row: dict[str, Any], said: Json, *, trusts: bool) -> dict[str,
     if "idempotencyKey" in said:
         _require_input(row["key"], inputs, said["idempotencyKey"])
         made |= {"idempotentBy": "key"} if made["effect"] == "idempotent" else {}
+        made |= {"keyKept": said["keyKept"]} if "idempotentBy" in made and "keyKept" in said else {}
     if "pagination" in said:
         if made["effect"] == "write":
             raise _refused(
@@ -168,7 +177,9 @@ def without_overlay(row: Json) -> dict[str, Any]:
     """Return the row of an action without its overlay's settings."""
     own = {"idempotencyKey", "toolError", "overlay"}
     made = {
-        name: value for name, value in row.items() if name not in ("pagination", "idempotentBy")
+        name: value
+        for name, value in row.items()
+        if name not in ("pagination", "idempotentBy", "keyKept")
     }
     made["mcp"] = {name: value for name, value in row["mcp"].items() if name not in own}
     every = row.get("pagination", {}).get("allInput")

@@ -159,6 +159,8 @@ class Actions:
             action["permissions"] = permissions
         if own.get("idempotentBy") == "key" and action["effect"] == "idempotent":
             action["idempotentBy"] = "key"
+            if isinstance(own.get("keyKept"), int | float):
+                action["keyKept"] = own["keyKept"]
         action |= evidence_of(operation, action)
         limit = own.get("rateLimit")
         if (

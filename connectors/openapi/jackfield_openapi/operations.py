@@ -33,6 +33,7 @@ CURATED = frozenset(
         "idempotencyHeader",
         "idempotencyInput",
         "idempotentBy",
+        "keyKept",
         "rateLimit",
         "failed",
         "graphql",

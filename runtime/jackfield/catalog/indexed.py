@@ -31,6 +31,7 @@ _PLAIN = _TEXTS | {
     "deprecated",
     "outputPolicy",
     "idempotentBy",
+    "keyKept",
     "repeatOk",
     "marker",
     "evidence",

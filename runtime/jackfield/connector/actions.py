@@ -146,6 +146,7 @@ class Action:
     rate_limit: RateLimit | None = None
     examples: tuple[Mapping[str, Any], ...] = ()
     idempotent_by: IdempotentBy | None = None
+    key_kept: float | None = None
     repeat_ok: tuple[RepeatOk, ...] = ()
     schema: Mapping[str, Any] = field(default_factory=dict)
     budget: Budget | None = None

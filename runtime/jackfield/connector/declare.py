@@ -5,6 +5,7 @@ forms.
 from __future__ import annotations
 
 import inspect
+import math
 import typing
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal, TypeVar
@@ -160,6 +161,7 @@ class Connector(Triggers):
         rate_limit: RateLimit | None = None,
         examples: Sequence[Example] = (),
         idempotent_by: IdempotentBy | None = None,
+        key_kept: float | None = None,
         repeat_ok: Sequence[RepeatOk] = (),
         schema: Mapping[str, Any] | None = None,
         budget: Budget | None = None,
@@ -198,6 +200,8 @@ class Connector(Triggers):
 
         - ``idempotent_by="key"``: the provider recognises a repeated request by
           ``Call.idempotency_key``. An attempt that did not read that key counts as a ``write``.
+          ``key_kept`` is the number of seconds for which the provider remembers a key, by its own
+          documentation; without it, 600. A request of unknown outcome is not sent again later.
         - ``repeat_ok``: when an earlier attempt may have succeeded, these error codes of a retry
           (``not_found``, ``conflict``) mean that it did. The output then consists of the model's
           defaults.
@@ -274,7 +278,7 @@ class Connector(Triggers):
                 started = start_of(steps, handle)
             else:
                 inputs, output, takes_client = _signature(function, key)
-            _check_repeats(key, effect, output, idempotent_by, repeat_ok)
+            _check_repeats(key, effect, output, idempotent_by, key_kept, repeat_ok)
             if effect_of is not None and effect != "write":
                 raise DeclarationError(
                     f"action '{key}': 'effect_of' needs the effect write, the most cautious one"
@@ -314,6 +318,7 @@ class Connector(Triggers):
                 rate_limit=rate_limit,
                 examples=tuple(self._example(key, title, one) for one in examples),
                 idempotent_by=idempotent_by,
+                key_kept=key_kept,
                 repeat_ok=tuple(repeat_ok),
                 schema=dict(schema or {}),
                 budget=budget,
@@ -442,6 +447,7 @@ def _check_repeats(
     effect: Effect,
     output: type[Output],
     by: IdempotentBy | None,
+    kept: float | None,
     repeat_ok: Sequence[RepeatOk],
 ) -> None:
     if (by is not None or repeat_ok) and effect != "idempotent":
@@ -451,6 +457,10 @@ def _check_repeats(
     if by not in (None, *typing.get_args(IdempotentBy)):
         raise DeclarationError(
             f"action '{key}': idempotent_by must be {' or '.join(typing.get_args(IdempotentBy))}"
+        )
+    if kept is not None and (by != "key" or not 0 < kept < math.inf):
+        raise DeclarationError(
+            f"action '{key}': key_kept is a number of seconds, and needs idempotent_by=\"key\""
         )
     unknown = sorted({*repeat_ok} - {*typing.get_args(RepeatOk)})
     if unknown:

@@ -217,6 +217,8 @@ def _action(action: Action) -> dict[str, Any]:
         row["rateLimit"] = {"perSecond": action.rate_limit.per_second}
     if action.idempotent_by is not None:
         row["idempotentBy"] = action.idempotent_by
+    if action.key_kept is not None:
+        row["keyKept"] = action.key_kept
     if action.repeat_ok:
         row["repeatOk"] = list(action.repeat_ok)
     row |= _evidence(action)

@@ -217,6 +217,13 @@ class ActionManifest:
         return self.content.row.get("idempotentBy") == "key"
 
     @property
+    def key_kept(self) -> float:
+        """Seconds for which the provider remembers an idempotency key, counted from the first
+        request under it.
+        """
+        return float(self.content.row.get("keyKept", KEY_KEPT))
+
+    @property
     def own_inputs(self) -> Json:
         """Schema of the inputs as published, which may refer to the manifest's definitions."""
         return self.content.inputs
@@ -356,6 +363,8 @@ class Serves:
         )
 
 
+KEY_KEPT = 600
+"""Seconds for which a provider remembers an idempotency key, if its connector does not say."""
 OAUTH_CLIENT = "oauthClient"
 """Name of the connection value for an OAuth client, which has the endpoints, the ID and the secret
 (``connections.oauth_clients``).

@@ -157,6 +157,7 @@ _KEPT = frozenset(
     }
     | {
         "idempotentBy",
+        "keyKept",
         "repeatOk",
         "handsOutCredentials",
         "borrowsConnections",

@@ -321,7 +321,9 @@ def _action(
             )
         else:
             yield Change("additive", child(paths[0], "kind"), "a call ends with its Result", "old")
-    yield from _rest(old, new, paths[1], known | {"idempotentBy", "handsOutCredentials", "kind"})
+    yield from _rest(
+        old, new, paths[1], known | {"idempotentBy", "keyKept", "handsOutCredentials", "kind"}
+    )
 
 
 def _as_flat(old: Mapping[str, Any], new: Mapping[str, Any]) -> Any:
@@ -407,6 +409,9 @@ def _effect(
         yield Change(
             "breaking" if stricter else "additive", child(paths[1], "idempotentBy"), reason
         )
+    elif old.get("keyKept") != new.get("keyKept"):
+        reason = "the time for which the provider remembers a key is another"
+        yield Change("additive", child(paths[1], "keyKept"), reason)
 
 
 def _permissions(

@@ -413,6 +413,8 @@ def test_a_second_delivery_that_finds_it_done(tmp_path: Path) -> None:
         ({"effect": "write", "idempotent_by": "key"}, "need the effect idempotent"),
         ({"effect": "read", "repeat_ok": ("not_found",)}, "need the effect idempotent"),
         ({"effect": "idempotent", "idempotent_by": "luck"}, "must be key"),
+        ({"effect": "idempotent", "key_kept": 60}, "needs idempotent_by"),
+        ({"effect": "idempotent", "idempotent_by": "key", "key_kept": 0}, "number of seconds"),
         ({"effect": "idempotent", "repeat_ok": ("rejected",)}, "not 'rejected'"),
         ({"effect": "idempotent", "repeat_ok": ("not_found",)}, "'text' has none"),
     ],

@@ -207,6 +207,7 @@ def _action(service: str, row: Json) -> Action:
         idempotent_by="key"
         if effect == "idempotent" and function.tokens
         else row.get("idempotentBy"),
+        key_kept=row.get("keyKept"),
         pace_by=pace_by(service),
         hands_out=row.get("handsOutCredentials") is True,
         marker=Marker(agent=True) if evidence else None,

@@ -217,6 +217,7 @@ def action_of(row: Json, function: Any, output: type[Output], **more: Any) -> Ac
         permissions={system: tuple(names) for system, names in row.get("permissions", {}).items()},
         pagination=None if paging is None else Pagination.from_json(paging, row["key"]),
         idempotent_by=row.get("idempotentBy"),
+        key_kept=row.get("keyKept"),
         rate_limit=None if limit is None else RateLimit.from_json(limit, row["key"]),
         request=function.request,
         **more,

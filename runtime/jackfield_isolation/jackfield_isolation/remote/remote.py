@@ -311,6 +311,7 @@ def _action(about: ActionManifest, channel: Channel, facts: ActionFacts) -> Acti
         pagination=about.pagination,
         rate_limit=about.rate_limit,
         idempotent_by=raw.get("idempotentBy"),
+        key_kept=raw.get("keyKept"),
         repeat_ok=tuple(raw.get("repeatOk", ())),
         budget=budget,
         cost=lambda given: given.plan.cost,

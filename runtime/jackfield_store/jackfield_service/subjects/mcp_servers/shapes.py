@@ -37,6 +37,11 @@ _PAGINATION: Mapping[str, Json] = {
 _OVERLAY: Mapping[str, Json] = {
     "effect": _EFFECT,
     "idempotencyKey": {**_PATH, "description": "The input that takes the invocation's key."},
+    "keyKept": {
+        "type": "number",
+        "exclusiveMinimum": 0,
+        "description": "Seconds for which the server remembers a key; without it, 600.",
+    },
     "toolError": {"const": "inDoubt"},
     "pagination": closed_with(("tokenInput", "tokenOutput", "items"), _PAGINATION),
 }
