@@ -1,8 +1,8 @@
 """Run all parts of the benchmarks (or those named), print the lines and write their sections of
 docs/performance.md and its further pages.
 
-``make bench`` runs it, ``make bench PART`` one part, in at most five minutes. ``CAMPAIGN=1`` has
-the large sizes.
+``make bench`` runs it, ``make bench PART`` one part, in at most five minutes. ``make bench calls``,
+the bar of a release, takes up to ten minutes a line. ``CAMPAIGN=1`` has the large sizes.
 """
 
 from __future__ import annotations
@@ -17,8 +17,10 @@ from importlib.metadata import version
 from pathlib import Path
 
 from benchmarks.measure import ROOT, Line
+from benchmarks.trees import commit
 
 _CALLS = (
+    "calls",
     "no_op",
     "sending",
     "journal",
@@ -54,15 +56,19 @@ _HEAD = """# Performance
 
 Ratios measured side by side, each in one run of its part of `make bench`, against fake providers of our own on loopback. No real AWS was called.
 
-- Each side is a process of its own. The sides take turns, in rounds of 20 ms of the measured time (CPU, or time passed) or of one call if that takes longer; the order is
-  swapped in each round. A figure is the median of the ratios within rounds, 31 or more of them. Cold starts, loads on a server and attachments have longer rounds, and fewer.
+- Each side is a process of its own. The sides take turns, in rounds of 20 ms of the measured time (CPU, or time passed) or of one call if that takes longer; the order
+  rotates. A figure is the median of the ratios within rounds, 31 or more of them. Cold starts, loads on a server and attachments have longer rounds, and fewer.
 - Absolute figures are medians too; they are for scale only and belong to the machine that ran them. A part says how fast that was: the CPU time of a loop of a
   million turns in Python, before and after it. Parts without that sentence were measured before it was there.
-- *Against the baseline*: ours divided by ours with the code of commit `{baseline:.7}` (`benchmarks/baseline`), in the same rounds. "–": not compared, or that code lacks what the line needs.
+- *Against the baseline*: ours divided by ours with the code of the last release, or of another commit that `benchmarks/baseline` names, in the same rounds. A part says which;
+  parts that do not were measured against `a9bbf4f`, with goals of that time. "–": not compared, or that code lacks what the line needs.
+- `calls` is the bar of a release, in CPU time. Ours, ours again (A/A) and the baseline run on one core, a server's load on another. Each *sitting* of some rounds starts
+  them anew, since the memory layout of a process makes it up to 5 % faster or slower than another process of the same code. Figures are medians of sittings, with their 95 %
+  confidence interval. A line is judged once the interval of A/A is within 1.01; if it is not after ten minutes, there is no verdict.
 - *Load*: the load average of one minute when the line was measured, which has the benchmark itself in it. "–": measured in longer rounds, before this
   column was there.
 
-`make bench PART` measures one part again, in at most five minutes. Large sizes: `CAMPAIGN=1 make bench PART`.
+`make bench PART` measures one part again, in at most five minutes, `calls` in up to ten minutes a line. Large sizes: `CAMPAIGN=1 make bench PART`.
 
 [Performance of servers](performance-servers.md) has the HTTP API, the clients of HTTP and AWS, and queues; [Performance at size](performance-sizes.md) has
 catalogues, journals and files.
@@ -98,7 +104,8 @@ def _main(names: list[str]) -> int:
         began, first = time.monotonic(), _loop()
         rows = "".join(_measured(name))
         machine = (
-            f"A loop of a million turns took {first:.0f} ms before and {_loop():.0f} ms after."
+            f"A loop of a million turns took {first:.0f} ms before and {_loop():.0f} ms after; "
+            f"the baseline was `{commit():.9}`."
         )
         print(f"{name}: {time.monotonic() - began:.0f} s. {machine}", flush=True)
         sections[name] = f"{machine}\n\n{_TABLE}{rows}"
@@ -160,7 +167,6 @@ def _sections_of(page: Path) -> dict[str, str]:
 
 def _head() -> str:
     return _HEAD.format(
-        baseline=(ROOT / "benchmarks" / "baseline").read_text(encoding="ascii").strip(),
         python=platform.python_version(),
         botocore=version("botocore"),
         schema=version("jsonschema-rs"),

@@ -21,14 +21,11 @@ def lines() -> Iterator[Line]:
         for connections in (1, 64):
             found = compared(lane(name, connections, value="cpu"), rounds=ROUNDS)
             many = f"{connections} connection{'s' if connections > 1 else ''}"
-            yield found.line_of_change(
-                f"CPU per request of the server, {what}, {many}", at_most=0.6
-            )
+            yield found.line_of_change(f"CPU per request of the server, {what}, {many}")
     with running("benchmarks.http_client") as url:
         found = compared(lane("upstream", 64, url, value="cpu"), rounds=ROUNDS)
         yield found.line_of_change(
-            "CPU per request of the server, a real HTTP call (http.request), 64 connections",
-            at_most=0.4,
+            "CPU per request of the server, a real HTTP call (http.request), 64 connections"
         )
     found = compared(lane("mcp", 64, value="cpu"), lane("read", 64, value="cpu"), rounds=ROUNDS)
     yield found.line("CPU of an MCP call over the same HTTP call, 64 connections", at_most=1.5)

@@ -2,13 +2,14 @@
 ratios within rounds.
 
 A *side* is a ``Scene`` (calls in a child process), or a ``Command`` (a process for each round).
-``compared`` runs ours, theirs and ours with the baseline's code in alternating order.
+``compared`` runs ours, theirs and ours with the baseline's code in turns.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import resource
 import shutil
 import statistics
 import subprocess
@@ -17,7 +18,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -118,6 +119,27 @@ class Scene:
     @contextmanager
     def opened(self, tree: Path) -> Iterator[Turn]:
         """Start a child of ``tree``, and find the size of a round."""
+        with self._started(tree) as ask:
+            count = self.count or self._size(ask)
+            ask(count)
+
+            def turn() -> float:
+                answer = ask(count)
+                if tree == TREE:
+                    self.said.append(answer.said)
+                return self.value(answer)
+
+            yield turn
+
+    def sized(self) -> Scene:
+        """Find the number of calls of a round once, for all processes of the scene: the first calls
+        of a round are slower, and count for less in a larger one.
+        """
+        with self._started(TREE) as ask:
+            return replace(self, count=self._size(ask))
+
+    @contextmanager
+    def _started(self, tree: Path) -> Iterator[Callable[[int], Answer]]:
         name = f"{self.function.__module__}:{self.function.__qualname__}"
         command = [
             sys.executable,
@@ -153,16 +175,7 @@ class Scene:
                         f"{faults.read().decode(errors='replace').strip()[-2000:]}"
                     ) from error
 
-            count = self.count or self._size(ask)
-            ask(count)
-
-            def turn() -> float:
-                answer = ask(count)
-                if tree == TREE:
-                    self.said.append(answer.said)
-                return self.value(answer)
-
-            yield turn
+            yield ask
             assert child.stdin is not None
             child.stdin.close()
 
@@ -185,17 +198,20 @@ class Scene:
 
 @dataclass(frozen=True)
 class Command:
-    """A process for each round; the value is the seconds until it has ended, or the member
-    ``value`` of the last line of its output, JSON.
+    """A process for each round; the value is the seconds until it has ended, its seconds of CPU
+    time (``is_cpu``), or the member ``value`` of the last line of its output, JSON.
 
-    ``home`` is a data folder that each tree gets a copy of, and keeps. PYTHONPATH in ``settings``
-    comes after that of the tree. ``said`` has the last lines of the runs in this tree.
+    ``home`` is a data folder that each tree gets a copy of, and keeps; ``first`` is a command that
+    fills it. PYTHONPATH in ``settings`` comes after that of the tree. ``said`` has the last lines
+    of the runs in this tree.
     """
 
     words: Sequence[str]
     settings: Mapping[str, str] = field(default_factory=dict)
     value: str | None = None
     home: Path | None = None
+    first: Sequence[str] = ()
+    is_cpu: bool = False
     said: list[dict[str, Any]] = field(default_factory=list, compare=False)
 
     @contextmanager
@@ -208,26 +224,41 @@ class Command:
                 else {"JACKFIELD_HOME": str(shutil.copytree(self.home, Path(folder, "home")))}
             )
             found = environment(tree, {**self.settings, **home})
+            if self.first:
+                _output(self.first, found)
             self._run(found)
             yield lambda: self._run(found)
 
     def _run(self, environment: Mapping[str, str]) -> float:
-        began = time.perf_counter()
-        done = subprocess.run(
-            self.words, check=False, capture_output=True, text=True, cwd=ROOT, env=environment
-        )
+        cpu, began = _cpu_of_children(), time.perf_counter()
+        output = _output(self.words, environment)
         seconds = time.perf_counter() - began
-        if done.returncode:
-            raise Failed(
-                f"{' '.join(self.words)} in {environment['BENCH_TREE']}: "
-                f"{done.stderr.strip()[-2000:]}"
-            )
+        if self.is_cpu:
+            return _cpu_of_children() - cpu
         if self.value is None:
             return seconds
-        said = json.loads(done.stdout.strip().splitlines()[-1])
+        said = json.loads(output.strip().splitlines()[-1])
         if environment["BENCH_TREE"] == str(TREE):
             self.said.append(said)
         return float(said[self.value])
+
+
+def _output(words: Sequence[str], environment: Mapping[str, str]) -> str:
+    """Run a command in the environment of a tree, and return its output."""
+    done = subprocess.run(
+        words, check=False, capture_output=True, text=True, cwd=ROOT, env=environment
+    )
+    if done.returncode:
+        raise Failed(
+            f"{' '.join(words)} in {environment['BENCH_TREE']}: {done.stderr.strip()[-2000:]}"
+        )
+    return done.stdout
+
+
+def _cpu_of_children() -> float:
+    """Return the seconds of CPU time of all processes that this one has waited for."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def shown(value: float) -> str:
@@ -294,10 +325,9 @@ class Compared:
         )
         return Line(what, measured, *_judged(self.ratio, at_most, at_least, "×"), self._before())
 
-    def line_of_change(self, what: str, *, at_most: float | None = None, more: str = "") -> Line:
-        """Make the line of ours alone, whose goal is the ratio to the baseline."""
-        goal, met = _judged(self.change, at_most, None, "× of the baseline")
-        return Line(what, f"{self.show(self.mine)}{more}", goal, met, self._before())
+    def line_of_change(self, what: str, *, more: str = "") -> Line:
+        """Make the line of ours alone, beside the baseline; ``calls`` has the goals."""
+        return Line(what, f"{self.show(self.mine)}{more}", before=self._before())
 
     def line_of_difference(self, what: str, *, at_most: float | None = None) -> Line:
         """Make the line of what ours takes more than theirs; ``at_most`` in seconds."""
@@ -333,12 +363,12 @@ def _ratio(ours: Sequence[float], theirs: Sequence[float]) -> float:
 
 
 def _judged(
-    value: float | None, at_most: float | None, at_least: float | None, unit: str
+    value: float, at_most: float | None, at_least: float | None, unit: str
 ) -> tuple[str, bool | None]:
     if at_most is not None:
-        return f"≤ {at_most:g}{unit}", None if value is None else value <= at_most
+        return f"≤ {at_most:g}{unit}", value <= at_most
     if at_least is not None:
-        return f"≥ {at_least:g}{unit}", None if value is None else value >= at_least
+        return f"≥ {at_least:g}{unit}", value >= at_least
     return "for scale", None
 
 
@@ -349,42 +379,55 @@ def compared(
     rounds: int = _ROUNDS,
     show: Callable[[float], str] = shown,
     is_cost: bool = True,
+    tree: Path = TREE,
+    first: int = 0,
 ) -> Compared:
     """Measure ours, theirs, and (if it is a cost of ours) ours with the baseline's code, in turns
-    whose order is swapped in each round.
+    whose order rotates. They are opened in this order, from the one with the number ``first`` on.
     """
+    sides = {"ours": (ours, tree)}
+    if theirs is not None:
+        sides["theirs"] = (theirs, tree)
+    if is_cost and (before := baseline()) is not None:
+        sides["before"] = (ours, before)
+    turns: dict[str, Turn] = {}
     with ExitStack() as stack:
-        turns = [stack.enter_context(ours.opened(TREE))]
-        if theirs is not None:
-            turns.append(stack.enter_context(theirs.opened(TREE)))
-        before = _before(ours, stack) if is_cost else []
-        columns = _alternated([*turns, *before], rounds)
-    return Compared(
-        columns[0], columns[1] if theirs is not None else (), columns[-1] if before else (), show
+        for name in _rotated(list(sides), first):
+            side, source = sides[name]
+            try:
+                turns[name] = stack.enter_context(side.opened(source))
+            except Failed as error:
+                if name != "before":
+                    raise
+                _say_why(error)
+        columns = _alternated(turns, rounds)
+    return Compared(columns["ours"], columns.get("theirs", ()), columns.get("before", ()), show)
+
+
+def _say_why(error: Failed) -> None:
+    """Say why there is no comparison with the baseline."""
+    last = str(error).rpartition("\n")[2]
+    is_older = last.startswith(("ModuleNotFoundError: ", "ImportError: "))
+    print(
+        f"not against the baseline: {f'it has no such part ({last})' if is_older else error}",
+        file=sys.stderr,
     )
 
 
-def _before(ours: Side, stack: ExitStack) -> list[Turn]:
-    tree = baseline()
-    try:
-        return [stack.enter_context(ours.opened(tree))] if tree is not None else []
-    except Failed as error:
-        last = str(error).rpartition("\n")[2]
-        is_older = last.startswith(("ModuleNotFoundError: ", "ImportError: "))
-        print(
-            f"not against the baseline: {f'it has no such part ({last})' if is_older else error}",
-            file=sys.stderr,
-        )
-        return []
-
-
-def _alternated(turns: Sequence[Turn], rounds: int) -> list[list[float]]:
-    columns: list[list[float]] = [[] for _ in turns]
+def _alternated(turns: Mapping[str, Turn], rounds: int) -> dict[str, list[float]]:
+    """Take turns in an order that rotates: no side has the processor's caches from its own last
+    turn more often than another.
+    """
+    columns: dict[str, list[float]] = {name: [] for name in turns}
     for number in range(rounds):
-        numbered = list(zip(columns, turns, strict=True))
-        for column, turn in reversed(numbered) if number % 2 else numbered:
-            column.append(turn())
+        for name in _rotated(list(turns), number):
+            columns[name].append(turns[name]())
     return columns
+
+
+def _rotated(names: list[str], number: int) -> list[str]:
+    begin = number % len(names)
+    return names[begin:] + names[:begin]
 
 
 @contextmanager

@@ -24,10 +24,7 @@ def lines() -> Iterator[Line]:
             if (kind, action) != ("none", "post"):
                 journal = "" if kind == "none" else f", journal in {kind}"
                 found = compared(Scene(no_op, (kind, action)))
-                yield found.line_of_change(
-                    f"no-op in process {what}{journal}, CPU",
-                    at_most=0.5 if kind == "none" else None,
-                )
+                yield found.line_of_change(f"no-op in process {what}{journal}, CPU")
 
 
 @contextmanager

@@ -11,9 +11,11 @@ from __future__ import annotations
 
 import io
 import os
+import shutil
 import subprocess
 import sys
 import tarfile
+import tempfile
 import tomllib
 from collections.abc import Iterator, Mapping
 from functools import cache
@@ -42,26 +44,57 @@ OF_TESTS = (
 sys.path[:0] = [str(TREE / folder) for folder in OF_TESTS]
 
 
+def commit() -> str:
+    """Return the baseline's commit."""
+    return Path(__file__).with_name("baseline").read_text(encoding="ascii").strip()
+
+
 @cache
 def baseline() -> Path | None:
     """Return the baseline's tree, extracted on first use; None if this clone does not have its
     commit.
     """
-    commit = Path(__file__).with_name("baseline").read_text(encoding="ascii").strip()
-    tree = ROOT / ".cache" / "baseline" / commit
+    tree = ROOT / ".cache" / "baseline" / commit()
     if not tree.is_dir():
-        done = subprocess.run(
-            ["git", "archive", commit, *_NEEDED], check=False, capture_output=True, cwd=ROOT
-        )
-        if done.returncode:
-            print(f"no baseline: {done.stderr.decode().strip()}", file=sys.stderr)
+        try:
+            _extract(_git("archive", commit(), *_NEEDED), tree)
+        except subprocess.CalledProcessError as error:
+            print(f"no baseline: {error.stderr.decode().strip()}", file=sys.stderr)
             return None
-        part = tree.with_suffix(f".{os.getpid()}")
-        with tarfile.open(fileobj=io.BytesIO(done.stdout)) as archive:
-            archive.extractall(part, filter="data")
-        _declare(part)
-        part.rename(tree)
     return tree
+
+
+def extracted() -> Path:
+    """Extract this repository as it is, uncommitted changes included, as the baseline is extracted.
+
+    Its packages are installed as editable where they are. At another path, they add the same
+    entries to ``sys.path`` as the baseline's, which takes 7 % of a cold ``jackfield --help``.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        index = str(Path(folder, "index"))
+        _git("add", "--", *_NEEDED, index=index)
+        found = _git("write-tree", index=index).decode().strip()
+    trees = ROOT / ".cache" / "ours"
+    tree = trees / found
+    if not tree.is_dir():
+        shutil.rmtree(trees, ignore_errors=True)
+        _extract(_git("archive", found), tree)
+    return tree
+
+
+def _git(*words: str, index: str | None = None) -> bytes:
+    own = {} if index is None else {"GIT_INDEX_FILE": index}
+    return subprocess.run(
+        ["git", *words], check=True, capture_output=True, cwd=ROOT, env={**os.environ, **own}
+    ).stdout
+
+
+def _extract(archived: bytes, tree: Path) -> None:
+    part = tree.with_suffix(f".{os.getpid()}")
+    with tarfile.open(fileobj=io.BytesIO(archived)) as archive:
+        archive.extractall(part, filter="data")
+    _declare(part)
+    part.rename(tree)
 
 
 def _declare(tree: Path) -> None:
