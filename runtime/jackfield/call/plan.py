@@ -581,7 +581,13 @@ class Plans(ProcessLocal):
         if found is None or isinstance(found, Raised):
             return given
         key, about = found
-        return replace(given, idempotency_key=key, about=about, kept_for=intent.kept_for)
+        return replace(
+            given,
+            idempotency_key=key,
+            key_space=HOST,
+            about=about,
+            kept_for=intent.kept_for,
+        )
 
     async def find(self, asked: Asked, call: Reached) -> Served:
         """Find connector, action and connection of a call, as far as the rules allow its caller,

@@ -50,6 +50,10 @@ class Caller:
     """Person who signed in at the identity provider. A worker checks the call again by the person's
     current roles.
     """
+    key_space: str = ""
+    """Space of the idempotency keys of its calls, if jackfield makes them, as for a schedule's
+    slots.
+    """
     authors: tuple[str, ...] = field(default=(), repr=False)
     """Other authors of the call (``Actor.key``), such as a person who changed a schedule. Like the
     caller, they must not approve the call.

@@ -43,6 +43,10 @@ class Draft:
     expires_at: float
     fingerprint: str | None = None
     idempotency_key: str | None = None
+    key_space: str = ""
+    """Space of the key: empty for a caller's key, else the part of jackfield that makes such
+    keys.
+    """
     twin: str | None = None
     """Digest that equal writes of the same caller share (``recording.twins``); None if no twin may
     answer for another.
@@ -129,6 +133,8 @@ class Entry:
     """Seconds for which an ended invocation holds its key and is stored at least; None: by the
     settings.
     """
+    key_space: str = ""
+    """Space of the idempotency key: empty for a caller's key."""
     inputs: Mapping[str, Any] | None = None
     outcomes: tuple[Mapping[str, Any], ...] = ()
     """Outcomes of the objects that the invocation had sent, the most severe first; only for an

@@ -111,6 +111,10 @@ class Invocation(SecretHolder):
     """
     kept_for: float | None = None
     """Seconds for which an ended invocation holds its key; None: by the settings."""
+    key_space: str = ""
+    """Space of the idempotency key. Only jackfield sets one, for keys that it makes: no key of a
+    caller equals one of these.
+    """
 
     def __repr__(self) -> str:  # inputs and inline values stay out of logs
         return f"Invocation({self.connector!r}, {self.action!r})"

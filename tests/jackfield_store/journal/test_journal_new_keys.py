@@ -58,9 +58,9 @@ class Looks:
         self._found = list[str]()
         held = Journal.held
 
-        def noted(journal: Journal, key: str) -> Any:
+        def noted(journal: Journal, key: str, space: str) -> Any:
             self._found.append(key)
-            return held(journal, key)
+            return held(journal, key, space)
 
         monkeypatch.setattr(Journal, "held", noted)
 
@@ -404,15 +404,15 @@ def test_seen_keys_are_bounded(tmp_path: Path) -> None:
     key.
     """
     seen = SeenKeys()
-    assert (seen.add("acme", "k"), seen.add("acme", "k"), seen.add("globex", "k")) == (
+    assert (seen.add("acme", "", "k"), seen.add("acme", "", "k"), seen.add("globex", "", "k")) == (
         True,
         False,
         True,
     )
     for number in range(seen_keys._MOST):
-        seen.add("acme", str(number))
+        seen.add("acme", "", str(number))
     assert len(seen._seen) == seen_keys._MOST
-    assert seen.add("acme", "k") is True
+    assert seen.add("acme", "", "k") is True
     seen.close()
 
 

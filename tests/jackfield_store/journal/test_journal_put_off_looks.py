@@ -154,8 +154,8 @@ def test_histories_end_as_with_looks(
     if seed % 2:
         monkeypatch.setattr(seen_keys, "_MOST", 2)
 
-    def noted(way: str, keys: SeenKeys, workspace: str, key: str) -> bool:
-        is_new = add(keys, workspace, key) and way == "put off"
+    def noted(way: str, keys: SeenKeys, workspace: str, space: str, key: str) -> bool:
+        is_new = add(keys, workspace, space, key) and way == "put off"
         put_off[way] += is_new
         return is_new
 
@@ -250,7 +250,7 @@ def test_a_refusal_without_a_look(
     call: not why it would be refused. The first call may have sent.
     """
 
-    def silent(_journal: Journal, _key: str) -> Any:
+    def silent(_journal: Journal, _key: str, _space: str) -> Any:
         raise fault
 
     with FakeAws() as aws, processes(aws, upgraded) as (one, other):
@@ -271,9 +271,9 @@ def test_a_refusal_whose_look_is_cancelled(upgraded: str, monkeypatch: pytest.Mo
     held = Journal.held
 
     async def run(jackfield: Jackfield) -> None:
-        def left(journal: Journal, key: str) -> Any:
+        def left(journal: Journal, key: str, space: str) -> Any:
             loop.call_soon_threadsafe(task.cancel)
-            return held(journal, key)
+            return held(journal, key, space)
 
         monkeypatch.setattr(Journal, "held", left)
         loop, task = (

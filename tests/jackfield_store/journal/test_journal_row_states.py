@@ -116,6 +116,8 @@ _VALUES: dict[str, Any] = {
     "since": 0.0,
     "age": 10.0,
     "key": "k",
+    "key_space": "",
+    "space": "",
     "purged_after": NOW,
     "evidence": "evidence",
     "suspect": 2,

@@ -42,7 +42,8 @@ class Begins(JointUnit):
     @property
     def order(self) -> tuple[str, ...]:
         """Place by the idempotency key: rows that exclude each other have the same place."""
-        return (self.draft.idempotency_key or "", self.draft.fingerprint or "")
+        draft = self.draft
+        return (draft.key_space, draft.idempotency_key or "", draft.fingerprint or "")
 
     def __call__(self, transaction: Transaction) -> int:
         """Run the unit alone."""

@@ -16,7 +16,8 @@ from jackfield_store.database.shared_clock import SharedClock
 from jackfield_store.journal.room import require_room
 
 _COLUMNS = (
-    "id, connector, action, connection, idempotency_key, deliveries, created_at, dead_at, not_after"
+    "id, connector, action, connection, key_space, idempotency_key, deliveries, created_at, "
+    "dead_at, not_after"
 )
 _PAGE = f"""
 SELECT {_COLUMNS} FROM invocations WHERE workspace = :workspace AND dead_at IS NOT NULL
@@ -26,8 +27,8 @@ ORDER BY dead_at DESC, id DESC LIMIT :limit
 _FIND = f"SELECT {_COLUMNS}, status FROM invocations WHERE workspace = :workspace AND id = :id"
 _IS_APPROVED = "SELECT id FROM approvals WHERE workspace = :workspace AND id = :id"
 _KEY_HOLDER = (
-    "SELECT id FROM invocations WHERE workspace = :workspace AND idempotency_key = :key AND "
-    "key_held = 1 AND id <> :id"
+    "SELECT id FROM invocations WHERE workspace = :workspace AND key_space = :space AND "
+    "idempotency_key = :key AND key_held = 1 AND id <> :id"
 )
 _REDRIVE = """
 UPDATE invocations SET status = 'queued', dead_at = NULL, error_code = NULL, result = NULL, attempts = 0, attempt_log = NULL,
@@ -124,7 +125,8 @@ class DeadLetters:
             text = f"the invocation '{identifier[:80]}' was approved by a person, for one run"
             raise InvalidInvocation(text, hint="Submit it as a new invocation.")
         if row.idempotency_key is not None:
-            holder = transaction.find(_KEY_HOLDER, {**place, "key": row.idempotency_key})
+            key = {"space": row.key_space, "key": row.idempotency_key}
+            holder = transaction.find(_KEY_HOLDER, {**place, **key})
             if holder is not None:
                 raise _key_is_held(identifier, f"invocation {holder.id}")
         require_room(transaction, self._workspace, most)

@@ -52,6 +52,7 @@ COLUMNS = (
     "progress_fraction",
     "progress_text",
     "kept_for",
+    "key_space",
 )
 
 EVIDENCE = "evidence"

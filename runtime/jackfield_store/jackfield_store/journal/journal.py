@@ -487,12 +487,13 @@ class Journal(ProcessLocal):
         values = {"workspace": self.workspace, "id": identifier, "now": self.time.stamp()}
         self.database.record(lambda transaction: transaction.change(sql.NOTE_CANCEL, values))
 
-    def held(self, key: str) -> Entry | None:
-        """Return the entry that holds an idempotency key, recovered by its effect if its process
-        has died; None if the key is free. Nothing is deferred.
+    def held(self, key: str, space: str = "") -> Entry | None:
+        """Return the entry that holds an idempotency key of a space, recovered by its effect if its
+        process has died; None if the key is free. Nothing is deferred.
         """
         self.record_owed()
-        row = self.database.look_up(sql.HELD_KEY, {"workspace": self.workspace, "key": key})
+        about = {"workspace": self.workspace, "space": space, "key": key}
+        row = self.database.look_up(sql.HELD_KEY, about)
         if row is None:
             return None
         entry = self.entry_of(row)
@@ -504,7 +505,7 @@ class Journal(ProcessLocal):
         ):
             return None  # a doubt holds its key until a person resolves it
         if self.recover_if_lost(entry):
-            return self.held(key)
+            return self.held(key, space)
         return entry
 
     def find(self, identifier: str, *, alone: bool = False) -> Entry:
@@ -750,6 +751,7 @@ class Journal(ProcessLocal):
             "twin": draft.twin if status == "running" else None,
             "context": json.dumps(draft.context) if draft.context else None,
             "kept_for": draft.kept_for,
+            "key_space": draft.key_space,
         }
 
     def _outcome(

@@ -94,5 +94,5 @@ def insert_within(
     return queued
 
 
-def _order(row: Mapping[str, Any]) -> str:
-    return str(row["idempotency_key"] or "")
+def _order(row: Mapping[str, Any]) -> tuple[str, str]:
+    return row["key_space"], row["idempotency_key"] or ""

@@ -36,9 +36,9 @@ class SeenKeys:
     def close(self) -> None:
         """Do nothing: keys hold no resource."""
 
-    def add(self, workspace: str, key: str) -> bool:
-        """Remember a key; return True if its call may begin without a query for it."""
-        number, seen = hash((workspace, key)), self._seen
+    def add(self, workspace: str, space: str, key: str) -> bool:
+        """Remember a key of a space; return True if its call may begin without a query for it."""
+        number, seen = hash((workspace, space, key)), self._seen
         if number in seen:
             return False
         seen[number] = None

@@ -13,10 +13,11 @@ from jackfield_store.journal.entry import COLUMNS, EVIDENCE
 INSERT = """
 INSERT INTO invocations (workspace, id, status, connector, connector_version, action, effect, connection, caller, idempotency_key, key_held,
     fingerprint, dry_run, error_code, attempts, attempt_log, request_id, created_at, started_at, settled_at, expires_at, owner, inputs,
-    result, context, rule, delivery, deliveries, available_at, not_after, priority, twin, kept_for)
+    result, context, rule, delivery, deliveries, available_at, not_after, priority, twin, kept_for, key_space)
 VALUES (:workspace, :id, :status, :connector, :connector_version, :action, :effect, :connection, :caller, :idempotency_key, :key_held,
     :fingerprint, :dry_run, :error_code, :attempts, :attempt_log, :request_id, :created_at, :started_at, :settled_at, :expires_at, :owner,
-    :inputs, :result, :context, :rule, :delivery, :deliveries, :available_at, :not_after, :priority, :twin, :kept_for)
+    :inputs, :result, :context, :rule, :delivery, :deliveries, :available_at, :not_after, :priority, :twin, :kept_for,
+    :key_space)
 """
 INSERT_ONCE = f"{INSERT}ON CONFLICT (workspace, id) DO NOTHING"
 _OURS = "workspace = :workspace AND id = :id AND owner = :owner AND delivery = :delivery"
@@ -32,7 +33,8 @@ UPDATE invocations SET status = :status, error_code = :error_code, attempts = :a
 WHERE {_OURS} AND status IN ('queued', 'running')
 """
 _KEY_IS_FREE = """NOT EXISTS (SELECT 1 FROM invocations other WHERE other.workspace = invocations.workspace
-        AND other.idempotency_key = invocations.idempotency_key AND other.key_held = 1)"""
+        AND other.key_space = invocations.key_space AND other.idempotency_key = invocations.idempotency_key
+        AND other.key_held = 1)"""
 CORRECT = f"""
 UPDATE invocations SET status = :status, error_code = :error_code, attempts = :attempts, attempt_log = :attempt_log,
     request_id = :request_id, result = :result, dead_at = NULL,
@@ -78,7 +80,7 @@ COMPLETIONS = (
     "SELECT id FROM invocations WHERE workspace = :workspace AND id >= :low AND id < :high "
     "ORDER BY id LIMIT 2"
 )
-HELD_KEY = f"{SELECT} AND idempotency_key = :key AND key_held = 1"
+HELD_KEY = f"{SELECT} AND key_space = :space AND idempotency_key = :key AND key_held = 1"
 LET_GO_OF_KEY = """
 UPDATE invocations SET key_held = 0 WHERE workspace = :workspace AND id = :id AND key_held = 1 AND status = 'failed'
 """
@@ -87,7 +89,8 @@ the same request begins again.
 """
 FREE_EXPIRED_KEY = """
 UPDATE invocations SET key_held = 0
-WHERE workspace = :workspace AND idempotency_key = :key AND key_held = 1 AND settled_at IS NOT NULL AND settled_at < :before
+WHERE workspace = :workspace AND key_space = :space AND idempotency_key = :key AND key_held = 1
+    AND settled_at IS NOT NULL AND settled_at < :before
     AND (corrected_at IS NULL OR corrected_at < :before) AND (resolved_by IS NULL OR purge_after < :purged_after)
     AND status <> 'in_doubt'
 """
@@ -347,6 +350,7 @@ _QUEUED_COLUMNS = (
     "not_after",
     "priority",
     "kept_for",
+    "key_space",
 )
 """Columns of a queued invocation that differ between rows; other columns have their defaults."""
 _SIZES = (64, 16, 4, 1)

@@ -191,6 +191,7 @@ def free_key(database: Database, workspace: str, entry: Entry, now: float) -> bo
         return False
     values = {
         "workspace": workspace,
+        "space": entry.key_space,
         "key": entry.idempotency_key,
         "before": before,
         "purged_after": before + DOUBT_KEPT,

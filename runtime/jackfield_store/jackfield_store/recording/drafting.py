@@ -36,6 +36,7 @@ async def drafted(
         )
         fingerprint = _fingerprinted(journal, compares)
     draft = draft_of(invocation, how.meta, fingerprint, how.caller.name, journal.time.stamp())
+    draft.key_space = invocation.key_space or how.caller.key_space
     record = Record(journal, draft, asked, call, dependencies.clock)
     if compares is not None:
         record.fingerprints = partial(
@@ -88,6 +89,7 @@ def draft_of(
         expires_at=now + invocation.timeout_seconds,
         fingerprint=fingerprint,
         idempotency_key=None if invocation.dry_run else invocation.idempotency_key,
+        key_space=invocation.key_space,
         dry_run=invocation.dry_run,
         context=invocation.context or None,
         not_before=invocation.not_before,

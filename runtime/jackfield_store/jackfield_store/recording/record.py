@@ -138,7 +138,7 @@ class Record:
         key = self._draft.idempotency_key
         if key is None or self._how.claimed is not None:
             return None
-        SeenKeys.of(self._journal.database).add(self._journal.workspace, key)
+        SeenKeys.of(self._journal.database).add(self._journal.workspace, self._draft.key_space, key)
         found = await result_of_holder(self, _approvals, joins=joins)
         if found is not None:
             self.leave()
@@ -150,8 +150,9 @@ class Record:
         """Postpone the query for its key until it begins or ends, if this process has not seen the
         key; return whether the query is postponed.
         """
+        draft = self._draft
         if not SeenKeys.of(self._journal.database).add(
-            self._journal.workspace, self._draft.idempotency_key or ""
+            self._journal.workspace, draft.key_space, draft.idempotency_key or ""
         ):
             return False
         self._on(states.PUT_OFF)
@@ -180,7 +181,7 @@ class Record:
 
         :raises IdempotencyConflict: if the key belongs to another request.
         """
-        entry = self._journal.held(self._draft.idempotency_key or "")
+        entry = self._journal.held(self._draft.idempotency_key or "", self._draft.key_space)
         if entry is not None and entry.fingerprint != self._draft.fingerprint:
             named = f", invocation {entry.id}" if self.sees(entry) else ""
             raise IdempotencyConflict(

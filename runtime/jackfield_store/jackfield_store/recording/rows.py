@@ -23,6 +23,7 @@ from jackfield.invocation import Invocation, Result
 from jackfield.invocation.file_references import GivenFiles
 from jackfield.kernel.clock import Deadline
 from jackfield.kernel.errors import JackfieldError
+from jackfield.manifest.reading import HOST
 from jackfield_store.recording.drafting import draft_of
 from jackfield_store.recording.record import Record
 
@@ -55,6 +56,7 @@ class JournalRow:
             work.action,
             {},
             idempotency_key=work.key,
+            key_space=HOST,
             timeout_seconds=work.seconds,
             context=dict(work.context or {}),
         )

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from tests.jackfield_service.shell.pages.console_client import placed, token
 
-from http_stand import SETTINGS, Stand, standing
+from http_stand import SETTINGS, Stand, say, standing
 from jackfield import InvocationWaiting, once
 from jackfield.callers import Rules
 from jackfield_store.access import Workspaces
@@ -92,6 +92,26 @@ def test_it_is_called_over_http(
         == "idempotency_conflict"
     )
     assert client.post("/v1/invocations", asked(7)).json["error"]["details"][0]["path"] == "/order"
+    assert effects == [("a", 5), ("b", 5)]
+
+
+def test_nobody_takes_its_key_beforehand(
+    stand: Stand, charge: Charge, effects: list[tuple[Any, ...]]
+) -> None:
+    """A caller who may not call it, and who gives that key to another call, keeps nothing from
+    running: keys that jackfield makes have a space of their own. Called in the program or over
+    HTTP, it runs once for each.
+    """
+    narrow = stand.client("invoke", rules=Rules(allow=("echo/*",)))
+    for order in ("a", "b"):
+        taken = narrow.post(
+            "/v1/invocations", {**say("say", text="x"), "idempotencyKey": f"host/charge/{order}"}
+        )
+        assert taken.json["status"] == "succeeded"
+    client = stand.client("invoke")
+    assert charge("a") == charge("a") == "ch_a"
+    replies = [client.post("/v1/invocations", asked("b")) for _ in range(2)]
+    assert [reply.json["meta"]["replayed"] for reply in replies] == [False, True]
     assert effects == [("a", 5), ("b", 5)]
 
 

@@ -20,6 +20,7 @@ from tests.jackfield_service.subjects.schedules.schedule_stage import (
 )
 
 from jackfield.callers import Caller, Rules
+from jackfield.kernel.clock import iso
 from jackfield.kernel.errors import InvalidInput, InvalidInvocation, JackfieldError, NotAllowed
 from jackfield.pacing.turn import PostponedError
 from jackfield_service.subjects.schedules import DueSchedules, OvertakenError, ScheduleConflict
@@ -54,6 +55,28 @@ def test_each_slot_is_one_invocation_with_a_key_and_the_slots_time(stage: Schedu
         slot["slot"].replace(".000", "") for slot in slots
     ]
     assert {entry.context["labels"]["schedule"] for entry in entries if entry.context} == {"one"}
+
+
+def test_no_caller_takes_the_key_of_a_slot_beforehand(stage: ScheduleStage) -> None:
+    """Calls that a caller made under the keys of the next slots keep none from running."""
+    made = stage.add(every="10s")
+    first = datetime.fromisoformat(made["nextAt"]).timestamp()
+    for number in range(3):
+        taken = stage.runtime.invoke(
+            {
+                **TICK,
+                "inputs": {"at": "mine"},
+                "idempotencyKey": f"schedule:{made['id']}:{iso(first + 10 * number)}",
+            }
+        )
+        assert taken.status == "succeeded"
+    for _ in range(3):
+        stage.move(10)
+        stage.look()
+        stage.work()
+    assert [slot["outcome"] for slot in stage.slots()] == ["queued"] * 3
+    assert [entry.status for entry in stage.queued()] == ["succeeded"] * 6
+    assert len({entry.idempotency_key for entry in stage.queued()}) == 3
 
 
 def test_slots_beyond_a_quota_wait_for_the_next_span(stage: ScheduleStage) -> None:

@@ -26,7 +26,7 @@ from jackfield_service.subjects.schedules import (
     with_slot,
 )
 from jackfield_service.subjects.schedules.policy import MISSED, OVERLAP, Missed, Overlap
-from jackfield_service.subjects.schedules.slot_runs import invocation_of
+from jackfield_service.subjects.schedules.slot_runs import KEY_SPACE, invocation_of
 from jackfield_service.subjects.schedules.table import unknown_schedule
 from jackfield_service.subjects.schedules.timing import MEMBERS, invalid
 from jackfield_store.access.visible_pages import by_name, visible_page
@@ -200,7 +200,7 @@ class WorkspaceSchedules:
         schedule, slot = self._sound(name), self._table.time.now()
         content = schedule.content(self._runtime.storage.vault)
         invocation = invocation_of(schedule, content, slot, f":{new_invocation_id()}")
-        caller = joined(self._caller, content.caller)
+        caller = replace(joined(self._caller, content.caller), key_space=KEY_SPACE)
         return self._runtime.enqueue(
             invocation, caller=caller, on_queued=self._table.running(schedule, slot)
         )

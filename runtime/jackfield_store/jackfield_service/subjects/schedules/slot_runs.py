@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from jackfield.invocation import Result
 from jackfield.invocation.request import MAX_LABELS
 from jackfield.kernel.clock import iso
+from jackfield.kernel.dataclass import replace
 from jackfield.kernel.errors import JackfieldError, LimitReached, Unavailable
 from jackfield_service.subjects.schedules.due import UsedError
 from jackfield_service.subjects.schedules.policy import GRACE, KEPT, chosen, passed
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
     OnQueued = Callable[[Transaction, str], None]
 
+KEY_SPACE = "schedule"
+"""Space of the idempotency keys of slots."""
 _LOOK = 1.0
 """Seconds between two checks whether the invocation that slots wait for has ended."""
 _MISSED = {
@@ -55,7 +58,7 @@ class SlotRuns:
             return
         try:
             content = self._schedule.content(self._runtime.storage.vault)
-            caller = self._runtime.access.queued_by(content.caller)
+            caller = replace(self._runtime.access.queued_by(content.caller), key_space=KEY_SPACE)
         except Unavailable:
             raise
         except JackfieldError as error:
