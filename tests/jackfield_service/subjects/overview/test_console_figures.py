@@ -222,6 +222,7 @@ def entry(log: list[dict[str, object]], **given: object) -> object:
             "progress_fraction",
             "progress_text",
             "kept_for",
+            "key_space",
         )
     )
     found = read_entry(
