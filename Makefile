@@ -46,7 +46,7 @@ demo: setup ## run the guided tour on a local AWS simulator
 # The tests first, and beside them, two at a time, what takes longest: types and wheels would end after the tests otherwise.
 test: setup ## everything that CI runs; ends with the slowest ten tests
 	@$(MAKE) --no-print-directory --jobs 3 unit wheels types bounds format lint layers drift
-	@echo "all checks passed"
+	@test -e .cache/deferred.json || echo "all checks passed"
 	@$(BIN)/python tests/runner/kept_durations.py
 
 format: setup
@@ -79,11 +79,12 @@ docs: setup
 	@echo "== docs"
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --site-dir $(VENV)/site
 
+# Strict, but for DEFER=1: .ci/run tries few failed tests once more.
 unit: browser clients
 	@echo "== tests"
 	@$(BIN)/python -I .ci/children.py
-	@rm -f .cache/durations.json
-	@$(BIN)/python -m pytest --workers $(WORKERS) -q
+	@rm -f .cache/durations.json .cache/failures.json .cache/deferred.json
+	@$(BIN)/python -m pytest --workers $(WORKERS) -q --failures .cache/failures.json$(if $(DEFER), || $(BIN)/python .ci/unsteady.py defer $$?)
 
 # What a call goes through without the store: declarations, schemas, the catalog, connections, the pipe and the wire. Commands, and hosts that
 # embed the library, are left out: their tests start processes.

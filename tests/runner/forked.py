@@ -30,6 +30,7 @@ import pytest
 from hypothesis import strategies
 
 from kept_durations import keep
+from kept_failures import failures_of
 
 _APART = "/test_console_"
 _AWS = "connectors/aws/tests/test_aws_"
@@ -232,6 +233,7 @@ class Forked:
                 child.at or "?", (child.at, None, child.at), {}, "failed", said, "call"
             )
             session.config.hook.pytest_runtest_logreport(report=report)
+            failures_of(session.config).others.append(f"{child.at or '?'}: {said}")
 
 
 def _modules(items: Sequence[pytest.Item]) -> list[tuple[str, list[pytest.Item]]]:
