@@ -13,7 +13,7 @@ WORKERS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 6)
 export PYTHONPYCACHEPREFIX := $(CURDIR)/$(VENV)/pycache
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help setup browser clients demo test format lint types layers drift bounds unit test-core campaign wheels single-file single-file-test docs bench awsindex iamactions corpus mocks pictures prove-public costs audit shelf shelf-diff shelf-test shelf-try shelf-licences airflow interop adapters generate fix clean
+.PHONY: help setup browser clients demo test format lint types layers drift bounds unit test-core test-map test-changed campaign wheels single-file single-file-test docs bench awsindex iamactions corpus mocks pictures prove-public costs audit shelf shelf-diff shelf-test shelf-try shelf-licences airflow interop adapters generate fix clean
 
 help: ## list the targets
 	@grep -hE '^[a-z%-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -92,6 +92,13 @@ CORE := $(filter-out %/cli/ %/embedding/,$(wildcard tests/jackfield/*/))
 
 test-core: setup ## the tests of the framework alone: what to run after each change of runtime/jackfield
 	@$(BIN)/python -m pytest --workers $(shell getconf _NPROCESSORS_ONLN) -q $(CORE)
+
+# By each test file's own process, and modules that are compiled to tell what is executed: some minutes more than `make unit`.
+test-map: browser clients ## run all tests, and write the map of `make test-changed`; renew a part of it: ONLY="PATH ..."
+	@$(BIN)/python tests/runner/footprint_code.py --workers $(WORKERS) $(ONLY)
+
+test-changed: browser clients ## the tests that what is not committed can affect, or the last commit; since a commit: SINCE=COMMIT
+	@WORKERS=$(WORKERS) $(BIN)/python .ci/changed.py $(SINCE)
 
 # Tier 2 drives a browser and the clients in other languages.
 test-2: browser clients

@@ -102,7 +102,8 @@ def pytest_configure(config: pytest.Config) -> None:
     os.environ.setdefault("PYTEST_RUN", uuid.uuid4().hex)
     if config.option.workers and not config.option.collectonly and hasattr(os, "fork"):
         gc.disable()  # until all is collected: nothing of that is garbage
-        config.pluginmanager.register(Forked(config.option.workers), "forked-run")
+        is_fresh = config.pluginmanager.has_plugin("footprints")
+        config.pluginmanager.register(Forked(config.option.workers, is_fresh), "forked-run")
 
 
 @dataclass(frozen=True)
@@ -125,6 +126,11 @@ class _Lane:
                 return
             yield self.units[number]
 
+    def is_left(self) -> bool:
+        """Tell whether there are modules that no child has taken yet."""
+        number = int.from_bytes(os.pread(self.turns.fileno(), 8, 0), "big")
+        return number < len(self.units)
+
 
 @dataclass
 class _Child:
@@ -143,6 +149,8 @@ class Forked:
     """Run of a session's items in forked children."""
 
     workers: int
+    is_fresh: bool = False
+    """Whether each module has a child of its own, also one of a folder that shares something."""
     children: dict[int, _Child] = field(default_factory=dict)
     started: int = 0
     took: dict[str, float] = field(default_factory=dict)
@@ -152,8 +160,9 @@ class Forked:
         """Run all items; pytest's own loop is left out."""
         if session.testsfailed and not session.config.option.continue_on_collection_errors:
             raise session.Interrupted(f"{session.testsfailed} errors during collection")
-        together = [items for path, items in _modules(session.items) if _APART not in path]
-        apart = [items for path, items in _modules(session.items) if _APART in path]
+        modules = _modules(session.items, () if self.is_fresh else _TOGETHER)
+        together = [items for path, items in modules if _APART not in path]
+        apart = [items for path, items in modules if _APART in path]
         session.config._tmp_path_factory.getbasetemp()  # type: ignore[attr-defined]  # made and removed by this process
         strategies.text().validate()  # reads a table of all characters, for all children at once
         gc.collect()
@@ -189,10 +198,17 @@ class Forked:
                     continue
                 ready.unregister(key.fd)
                 self._end(session, child)
-                if not session.shouldfail and (not child.has_ended or child.lane is not main):
-                    self._fork(session, main if child.has_ended else child.lane, ready)
+                lane = self._lane_after(child, main)
+                if lane is not None and not session.shouldfail:
+                    self._fork(session, lane, ready)
             if session.shouldfail:
                 raise session.Failed(session.shouldfail)
+
+    def _lane_after(self, child: _Child, main: _Lane) -> _Lane | None:
+        """Return what the child does that follows this one; None if there is nothing to do."""
+        if not child.has_ended or (self.is_fresh and child.lane.is_left()):
+            return child.lane
+        return None if child.lane is main else main
 
     def _fork(self, session: pytest.Session, lane: _Lane, ready: selectors.BaseSelector) -> None:
         reading, writing = os.pipe()
@@ -202,7 +218,7 @@ class Forked:
         pid = os.fork()
         if pid == 0:
             os.close(reading)
-            _live(_Worker(session, self.started, writing), lane)
+            _live(_Worker(session, self.started, writing, is_fresh=self.is_fresh), lane)
         os.close(writing)
         self.children[reading] = _Child(pid, lane, os.fdopen(reading, "rb", buffering=0))
         ready.register(reading, selectors.EVENT_READ)
@@ -236,24 +252,23 @@ class Forked:
             failures_of(session.config).others.append(f"{child.at or '?'}: {said}")
 
 
-def _modules(items: Sequence[pytest.Item]) -> list[tuple[str, list[pytest.Item]]]:
+def _modules(
+    items: Sequence[pytest.Item], groups: Sequence[tuple[str, ...]]
+) -> list[tuple[str, list[pytest.Item]]]:
     """Group items by module, or by a folder whose modules share what is dear to start; those of
     slow folders first.
     """
     found: dict[str, list[pytest.Item]] = {}
     for item in items:
-        found.setdefault(_group(item), []).append(item)
+        path = item.nodeid.partition("::")[0]
+        group = next((starts[0] for starts in groups if path.startswith(starts)), path)
+        found.setdefault(group, []).append(item)
     return sorted(
         found.items(),
         key=lambda module: next(
             (place for place, folder in enumerate(_SLOW_FIRST) if module[0].startswith(folder)), 99
         ),
     )
-
-
-def _group(item: pytest.Item) -> str:
-    path = item.nodeid.partition("::")[0]
-    return next((starts[0] for starts in _TOGETHER if path.startswith(starts)), path)
 
 
 def _live(worker: _Worker, lane: _Lane) -> NoReturn:
@@ -290,8 +305,9 @@ def _hear(session: pytest.Session, child: _Child, said: dict[str, Any]) -> None:
 class _Worker:
     """The child's side: it takes modules by turns, runs their items and says what came of them."""
 
-    def __init__(self, session: pytest.Session, number: int, pipe: int) -> None:
+    def __init__(self, session: pytest.Session, number: int, pipe: int, *, is_fresh: bool) -> None:
         self._session, self._pipe, self._config = session, pipe, session.config
+        self._is_fresh = is_fresh
         options = session.config.option
         self._is_all_shown = (
             options.durations is not None or options.verbose > 1 or bool(options.xmlpath)
@@ -318,8 +334,8 @@ class _Worker:
         capture.start_global_capturing()
 
     def work(self, lane: _Lane) -> None:
-        """Run modules until none is left. What belongs to the session is torn down at the end
-        only.
+        """Run modules until none is left, or a fresh process is asked for. What belongs to the
+        session is torn down at the end only.
         """
         for items in lane.take():
             for item, nextitem in zip(items, [*items[1:], self._session], strict=True):
@@ -327,6 +343,8 @@ class _Worker:
                 began = time.perf_counter()
                 self._config.hook.pytest_runtest_protocol(item=item, nextitem=nextitem)
                 self._say({"done": item.location, "took": time.perf_counter() - began})
+            if self._is_fresh:
+                break
         self._session._setupstate.teardown_exact(None)  # as pytest ends a session
 
     def end(self) -> None:
