@@ -209,6 +209,8 @@ class Turn:
         """
         budget, pace = self._action.budget, self.account or self.pace
         if pace is None or (self.account is None and not always and pace.free()):
+            # A call with a row asks before its begin and before its attempt: count it once.
+            self.is_ready = True
             return True
         is_account = self.account is not None and budget is not None
         self._cost = (_tried(self._action.cost, values) or 1.0) if is_account else 1.0

@@ -377,6 +377,24 @@ def test_calls_that_nothing_limits_are_counted_for_the_first_rate(tmp_path: Path
         assert board.clock.waited - before < 3
 
 
+def test_a_call_with_a_journal_counts_once_in_the_first_rate(tmp_path: Path) -> None:
+    """Ten calls in the last second before the first throttle are ten, as without a database: the
+    pause is the same.
+    """
+
+    def waited(name: str, url: str) -> tuple[float, ...]:
+        folder = tmp_path / name
+        folder.mkdir()
+        script = Script(*["done"] * 9, THROTTLED, "done")
+        connector = scripted(script, effect="write")
+        with runtime(folder, connector, clock=StillClock(), database_url=url) as board:
+            assert {board.ask().status for _ in range(10)} == {"succeeded"}
+            return board.clock.slept
+
+    bare = waited("bare", "none")
+    assert waited("recorded", f"sqlite:///{tmp_path / 'journal.db'}") == bare == (1.0,)
+
+
 def test_a_cancelled_wait_takes_no_time() -> None:
     """A wait of an invocation that is cancelled already ends at once."""
     event = threading.Event()

@@ -72,10 +72,13 @@ def test_the_request_id_of_a_failure(tmp_path: Path) -> None:
     }
 
 
-def test_retry_after_is_honoured(tmp_path: Path) -> None:
-    """What the provider asks for is waited, not less."""
+@pytest.mark.parametrize("database", ["none", "sqlite:///{}/journal.db"])
+@pytest.mark.parametrize("effect", ["read", "write"])
+def test_retry_after_is_honoured(tmp_path: Path, effect: Effect, database: str) -> None:
+    """What the provider asks for is waited, not less, and not more where the call is recorded."""
     script = Script(RateLimited("slow", sent=Sent.REFUSED, retry_after=7.5), "done")
-    with runtime(tmp_path, scripted(script), clock=StillClock()) as board:
+    connector, url = scripted(script, effect=effect), database.format(tmp_path)
+    with runtime(tmp_path, connector, clock=StillClock(), database_url=url) as board:
         assert board.ask().status == "succeeded"
         assert board.clock.slept == (7.5,)
 
