@@ -77,11 +77,23 @@ _ITEM = re.compile(r'(?:"(?:[^"\\]|\\.)*"|[^,"])+')
 _PARAMETER = re.compile(r'(?:^|[;,\s])(r|t|q|w|limit|remaining|reset)\s*=\s*"?(\d{1,15}(?:\.\d+)?)')
 _NAMED = re.compile(r"\b(?:remaining|reset)\s*=")
 _SAID = re.compile(
-    r"\b(?:(?:retry|try again|available|reset) (?:after|at|in):?|take a break for) "
-    r"([a-z]{3}, \d{1,2} [a-z]{3} \d{4} \d\d:\d\d:\d\d [a-z]{3}|[\w:.+-]{1,40})(?: "
-    r"(millisecond|second|minute)s?\b)?",
+    r"\b(?:(?:retry|try again|available|reset) (?:after|at|in):?|take a break for) ", re.IGNORECASE
+)
+_MOMENT = re.compile(
+    r"[a-z]{3}, \d{1,2} [a-z]{3} \d{4} \d\d:\d\d:\d\d [a-z]{3}|[\w:.+-]{1,40}", re.IGNORECASE
+)
+_AMOUNT = re.compile(
+    r"(?:,? and |, | )?(\d{1,9}(?:\.\d{1,9})?|an?|one)[ -]?"
+    r"(?:(milliseconds?|msecs?|ms)|(seconds?|secs?|s)|(minutes?|mins?|m)|(hours?|hrs?|h)|(days?|d)"
+    r"|(weeks?))\b",
     re.IGNORECASE,
 )
+"""Regular expression of a number with its unit; each group of a unit has its seconds in ``_UNITS``.
+
+``1 hour and 5 minutes`` has two of them.
+"""
+_WORD = re.compile(r"\s+[^\W\d_]")
+"""Regular expression of a word after a number, which may be a unit that is not known."""
 _QUOTED = re.compile(r'(?s)"((?:[^"\\]|\\.)*)(?:"|\\?\Z)')
 """Regular expression of a quoted string in a field. An unterminated string takes the rest, so that
 the search stays linear.
@@ -92,7 +104,7 @@ _DURATION = re.compile(
 _REGAINED = re.compile(r'"estimated_time_to_regain_access"\s*:\s*(\d{1,6})')
 """Regular expression of the minutes until Meta accepts requests again; 0 if no limit is used up."""
 _DAY, _HOUR, _MINUTE = 86_400.0, 3600.0, 60.0
-_UNITS = {"millisecond": 0.001, "second": 1.0, "minute": _MINUTE}
+_UNITS = (0.001, 1.0, _MINUTE, _HOUR, _DAY, 7 * _DAY)
 _LONGEST_FIELD = 2000
 
 
@@ -134,15 +146,35 @@ def told_by(message: str, now: str | None) -> float | None:
     """Return the seconds to wait that a message states; None if it states none.
 
     It says ``retry after``, ``try again in``, ``available in``, ``reset in`` or ``take a break
-    for``, and then a time, a date, a duration, or a number with its unit.
+    for``, and then a time, a date, a duration, or numbers with their units. A number before a word
+    that is no unit states nothing: it may count anything.
     """
-    found = _SAID.search(message[:_LONGEST_FIELD])
-    seconds = None if found is None else told(found[1].rstrip("."), now)
-    return (
-        seconds
-        if found is None or seconds is None or found[2] is None
-        else min(seconds * _UNITS[found[2].lower()], LONGEST)
-    )
+    text = message[:_LONGEST_FIELD]
+    found = _SAID.search(text)
+    if found is None:
+        return None
+    seconds = _amounts(text, found.end())
+    if seconds is not None:
+        return min(seconds, LONGEST)
+    moment = _MOMENT.match(text, found.end())
+    if moment is None:
+        return None
+    stated = moment[0].rstrip(".")
+    if stated == moment[0] and _number(stated) is not None and _WORD.match(text, moment.end()):
+        return None
+    return told(stated, now)
+
+
+def _amounts(text: str, start: int) -> float | None:
+    """Return the sum of the numbers with units that begin at a place; None if there is none."""
+    total = None
+    while (found := _AMOUNT.match(text, start)) is not None:
+        number, *units = found.groups()
+        unit = next(size for name, size in zip(units, _UNITS, strict=True) if name is not None)
+        count = float(number) if number[0].isdecimal() else 1.0
+        total = (total or 0.0) + count * unit
+        start = found.end()
+    return total
 
 
 def _delays(body: object) -> Iterator[object]:
