@@ -13,6 +13,7 @@ from fake_aws import FakeAws
 from jackfield import Jackfield
 from jackfield.catalog import Catalog
 from jackfield.invocation import decode
+from jackfield.invocation.wire import MAX_BUFFERED
 from jackfield.kernel.errors import InvalidInvocation
 from shell import Shell
 
@@ -276,9 +277,12 @@ def test_001_attachments_a_buffer_of_ordinary_size_is_a_file(samples: Path, aws:
     Attachments).
     """
     content = bytes(range(250)) * 1200
-    given = decode(json.dumps([{"key": "a.pdf", "value": {"type": "Buffer", "data": [*content]}}]))
-    assert sent(aws, samples, {"attachments": given}).status == "succeeded"
-    assert aws.messages[0].content.attachments[0].data == content
+    buffers = [{"type": "Buffer", "data": [*content]}, {"data": [*content], "type": "Buffer"}]
+    for buffer in buffers:
+        given = decode(json.dumps([{"key": "a.pdf", "value": buffer}]))
+        assert sent(aws, samples, {"attachments": given}).status == "succeeded"
+    files = [file.data for message in aws.messages for file in message.content.attachments]
+    assert files == [content, content]
 
 
 @pytest.mark.parametrize(
@@ -480,6 +484,21 @@ def test_inputs_within_the_connection_are_read(folder: Path) -> None:
     assert "connection.inputs.accessKeyId: is a reference" in problem(
         write(folder, "a.json", json.dumps(document))
     )
+
+
+def test_a_buffer_above_the_limit_in_a_mapping_is_told_with_the_way_out(
+    samples: Path, aws: FakeAws
+) -> None:
+    """The bound holds for all Buffers together, whether the invocation is JSON or a mapping of
+    Python, and for files as one JSON text.
+    """
+    half: dict[str, Any] = {"type": "Buffer", "data": [1] * (MAX_BUFFERED // 2 + 1)}
+    files = [{"key": "a.bin", "value": half}, {"key": "b.bin", "value": {"data": half}}]
+    for given in (files, json.dumps(files)):
+        error = sent(aws, samples, {"attachments": given}).error
+        assert error is not None
+        assert (error.code, "at most 4 MiB" in str(error.hint)) == ("invalid_invocation", True)
+    assert aws.messages == []
 
 
 def test_a_buffer_above_the_limit_is_told_with_the_way_out() -> None:

@@ -26,9 +26,15 @@ MAX_BUFFERED = 4 * 1024 * 1024
 of which counts as one value. An octet takes 8 bytes of memory, since Python caches integers below
 256.
 """
-_BUFFER = re.compile(rb'"Buffer"\s*,\s*"data"\s*:\s*\[[\d\s,]*+\]')
+_BUFFER = re.compile(
+    rb'"type"\s*:\s*"Buffer"\s*,\s*"data"\s*:\s*\[[\d\s,]*+\]'
+    rb'|"data"\s*:\s*\[[\d\s,]*+\]\s*,\s*"type"\s*:\s*"Buffer"'
+)
+"""Regular expression of the two members of a Buffer, in either order: PostgreSQL's ``jsonb`` and
+Go's maps write ``data`` first.
+"""
 _TEXTS = "Send text or files as strings, and large data in several invocations."
-_FILES = (
+BUFFERS_HINT = (
     "All Buffers of an invocation together have at most 4 MiB: send a larger file as base64, "
     '{"data": "JVBERi0…"} in place of '
     '{"type": "Buffer", "data": [37, 80, …]}, or store it first and name it.'
@@ -107,7 +113,7 @@ def check_values(text: str | bytes | bytearray) -> None:
     if structure(octets) > MAX_VALUES and _has_too_many(_without_buffers(octets)):
         raise InvalidInvocation(
             f"the invocation contains more than {MAX_VALUES:,} values",
-            hint=_FILES if _BUFFER.search(octets) else _TEXTS,
+            hint=BUFFERS_HINT if _BUFFER.search(octets) else _TEXTS,
         )
 
 
@@ -117,7 +123,7 @@ def _without_buffers(octets: bytes) -> bytes:
 
     Since a quote in a string is escaped, a Buffer within a string does not match.
     """
-    without = _BUFFER.sub(b'"Buffer"', octets)
+    without = _BUFFER.sub(b'"type":"Buffer"', octets)
     return without if octets.count(b",") - without.count(b",") <= MAX_BUFFERED else octets
 
 

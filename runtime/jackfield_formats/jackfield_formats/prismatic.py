@@ -22,6 +22,7 @@ from typing import Any
 from jackfield.connections.aliases import Alias, alias_for
 from jackfield.connections.formats import Document, Problem, Surroundings
 from jackfield.connections.named_connection import NamedConnection
+from jackfield.invocation.wire import BUFFERS_HINT, MAX_BUFFERED
 from jackfield.kernel.errors import Detail, InvalidInput, InvalidInvocation, UnknownName
 from jackfield.kernel.pointers import pointer
 from jackfield.manifest.manifest import Manifest
@@ -260,6 +261,7 @@ def native_inputs(
     refused.
 
     :raises InvalidInput: if an input is a reference, which only Prismatic can resolve.
+    :raises InvalidInvocation: if the Buffers have more than ``MAX_BUFFERED`` octets.
     """
     alias = alias_for(manifest, FORMAT, action)
     if alias is None:
@@ -269,9 +271,14 @@ def native_inputs(
     if any(name in refused for name in typed):
         _refuse_references({name: inputs[name] for name in typed})
         found |= {name: _native_value(name, inputs[name]) for name in typed}
-    for name in alias.raw.get(_FILES) or ():
-        if name in found:
-            found[name] = _files(found[name])
+    files = {name: _listed(found[name]) for name in alias.raw.get(_FILES) or () if name in found}
+    # JSON text was measured before it was parsed; a mapping, or files as one text, was not
+    if sum(_size(given) for given in files.values()) > MAX_BUFFERED:
+        raise InvalidInvocation(
+            f"the invocation contains Buffers of more than {MAX_BUFFERED:,} octets",
+            hint=BUFFERS_HINT,
+        )
+    found |= {name: _files(given) for name, given in files.items()}
     return found if found != inputs else None
 
 
@@ -338,24 +345,37 @@ def _value_or_text(name: str, given: Any) -> Any:
     return _native_value(name, given) if _is_typed(given) else given
 
 
+def _listed(given: Any) -> Any:
+    """Return the files of an input that is a list or an object as JSON text, else the input."""
+    if not isinstance(given, str):
+        return given
+    try:
+        listed = json.loads(given)
+    except (ValueError, RecursionError):
+        return given
+    return listed if isinstance(listed, list | dict) else given
+
+
+def _size(given: Any) -> int:
+    """Return the number of octets in the Buffers among the files of an input."""
+    values = given.values() if isinstance(given, Mapping) else given
+    files = values if isinstance(given, Mapping | list) else ()
+    held = [file["value"] if _has_value(file) else file for file in files]
+    beside = [file.get("data") for file in held if isinstance(file, Mapping)]
+    return sum(len(_octets(one) or ()) for one in (*held, *beside))
+
+
+def _has_value(item: object) -> bool:
+    return isinstance(item, Mapping) and "value" in item
+
+
 def _files(given: Any) -> Any:
-    """Translate the files of an input: a list as JSON text, and Buffers as JSON, alone or as
-    ``data``.
-    """
-    if isinstance(given, str):
-        try:
-            listed = json.loads(given)
-        except (ValueError, RecursionError):
-            return given
-        return _files(listed) if isinstance(listed, list | dict) else given
+    """Translate the Buffers among the files of an input, alone or as ``data``."""
     if isinstance(given, Mapping):
         return {name: _file(file) for name, file in given.items()}
     if isinstance(given, list):
         return [
-            {**item, "value": _file(item["value"])}
-            if isinstance(item, Mapping) and "value" in item
-            else item
-            for item in given
+            {**item, "value": _file(item["value"])} if _has_value(item) else item for item in given
         ]
     return given
 
@@ -374,15 +394,15 @@ def _buffer(given: object) -> str | None:
     """Return the octets of a Node.js Buffer as JSON, ``{"type": "Buffer", "data": [0, 255]}``, as
     base64; None for another value.
     """
-    if (
-        not isinstance(given, Mapping)
-        or given.keys() != {"type", "data"}
-        or given["type"] != "Buffer"
-    ):
-        return None
-    octets = given["data"]
-    if not isinstance(octets, list) or not all(
-        type(octet) is int and octet in _BYTE for octet in octets
-    ):
+    octets = _octets(given)
+    if octets is None or not all(type(octet) is int and octet in _BYTE for octet in octets):
         return None
     return base64.b64encode(bytes(octets)).decode("ascii")
+
+
+def _octets(given: object) -> list[Any] | None:
+    """Return the numbers of a Buffer; None for another value."""
+    if not isinstance(given, Mapping) or given.keys() != {"type", "data"}:
+        return None
+    octets = given["data"]
+    return octets if given["type"] == "Buffer" and isinstance(octets, list) else None

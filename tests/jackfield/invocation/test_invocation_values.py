@@ -55,17 +55,21 @@ def test_a_buffer_counts_as_one_value() -> None:
     invocation may have values.
     """
     octets = [number % 256 for number in range(300_000)]
-    found = decode(json.dumps({"file": {"type": "Buffer", "data": octets}, "rest": [1, 2]}))
-    assert found["file"]["data"] == octets
+    for file in ({"type": "Buffer", "data": octets}, {"data": octets, "type": "Buffer"}):
+        found = decode(json.dumps({"file": file, "files": [file], "rest": [1, 2]}))
+        assert found["file"]["data"] == found["files"][0]["data"] == octets
     for text in (
         "[" + "0," * MAX_BUFFERED + "0]",
         "[" + "256.5," * MANY + "0]",
         "[" + "[]," * MANY + "[]]",
     ):
-        with pytest.raises(InvalidInvocation, match="more than 250,000 values"):
-            decode(f'{{"file": {{"type": "Buffer", "data": {text}}}}}')
+        for members in (f'"type": "Buffer", "data": {text}', f'"data": {text}, "type": "Buffer"'):
+            with pytest.raises(InvalidInvocation, match="more than 250,000 values"):
+                decode(f'{{"file": {{{members}}}}}')
     with pytest.raises(InvalidInvocation, match="more than 250,000 values"):
         decode(f'{{"text": "\\"Buffer\\", \\"data\\": [1]", "data": [{"0," * MANY}0]}}')
+    with pytest.raises(InvalidInvocation, match="more than 250,000 values"):
+        decode(f'{{"data": [{"0," * MANY}0], "type": "Bufferer"}}')
 
 
 @pytest.mark.parametrize(
