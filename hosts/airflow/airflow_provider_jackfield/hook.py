@@ -162,22 +162,28 @@ class JackfieldHook(BaseHook):
 
 
 def server_of(name: str, connection: Connection) -> Server:
-    """Return the address and token in a connection.
+    """Return the address and token in a connection, without blanks around the token: mounted files
+    end with a line break.
 
-    :raises AirflowFailException: if it has no host or no token.
+    :raises AirflowFailException: if it has no host or no token, or the token does not fit into a
+        header field. The HTTP client would quote it in its error, and no retry would help.
     """
-    if not connection.host or not connection.password:
+    token = (connection.password or "").strip()
+    if not connection.host or not token:
         raise AirflowFailException(
             f"the connection '{name}' needs a host and, as its password, a token of jackfield"
+        )
+    if not (token.isascii() and token.isprintable()):
+        raise AirflowFailException(
+            f"the password of the connection '{name}' is no token of jackfield: it has a line "
+            "break, or another character that no header field may have"
         )
     url = (
         connection.host
         if "://" in connection.host
         else f"{connection.schema or 'https'}://{connection.host}"
     )
-    return Server(
-        url.rstrip("/") + (f":{connection.port}" if connection.port else ""), connection.password
-    )
+    return Server(url.rstrip("/") + (f":{connection.port}" if connection.port else ""), token)
 
 
 def key_of(context: Context, part: str = "") -> str:

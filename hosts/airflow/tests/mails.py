@@ -99,6 +99,10 @@ with DAG("plain", schedule="@once", default_args=RETRIES):
             .id
         )
 
+    JackfieldOperator(
+        task_id="padded", inputs=mail("padded"), jackfield_conn_id="jackfield_padded", **MAIL
+    )
+
     begun = submitted()
     JackfieldSensor(task_id="watched", invocation_id=begun, poke_interval=0.5)
     JackfieldSensor(task_id="poked", invocation_id=begun, poke_interval=0.5, deferrable=False)
@@ -111,6 +115,10 @@ with DAG("refused", schedule="@once", default_args=RETRIES):
     JackfieldOperator(
         task_id="stranger", inputs=mail("stranger"), jackfield_conn_id="jackfield_stranger", **MAIL
     )
+    for kind in ("broken", "foreign"):
+        JackfieldOperator(
+            task_id=kind, inputs=mail(kind), jackfield_conn_id=f"jackfield_{kind}", **MAIL
+        )
     JackfieldOperator(
         task_id="away", inputs=mail("away"), jackfield_conn_id="jackfield_away", **MAIL
     )

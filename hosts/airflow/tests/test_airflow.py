@@ -34,6 +34,7 @@ PATIENCE = 1800.0
 """
 pytestmark = pytest.mark.timeout(2 * PATIENCE)
 PARTS = ("scheduler", "dag-processor", "triggerer")
+SECRET = "jf_a-token-that-no-log-shows"
 ENDED = {"success", "failed", "upstream_failed", "skipped", "removed"}
 
 
@@ -153,7 +154,7 @@ class Runs:
     def have_ended(self) -> bool:
         """Whether each task of the three dags has come to an end."""
         found = self.tasks()
-        return len(found) >= 13 and all(state in ENDED for state, _ in found.values())
+        return len(found) >= 16 and all(state in ENDED for state, _ in found.values())
 
     def ends(self, task: str) -> list[str]:
         """Errors of the tries in which a task of the dag ``refused`` made its call, in order.
@@ -170,6 +171,11 @@ class Runs:
             for line in lines
             if line["event"] == "Task failed with exception"
         ]
+
+    def logs(self) -> list[Path]:
+        """What tasks, triggers and Airflow's own processes have logged."""
+        folder = self._database.parent
+        return [*folder.glob("logs/**/*.log"), *folder.glob("*.log")]
 
     def subjects(self, begin: str) -> list[str]:
         """Subjects of the mails that AWS has got."""
@@ -216,8 +222,8 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runs]:
 
 
 def airflow_settings(folder: Path, url: str, token: str) -> dict[str, str]:
-    """Settings of an Airflow that reads one folder of dags, runs all of them at once, and has three
-    connections to jackfield.
+    """Settings of an Airflow that reads one folder of dags, runs all of them at once, and has
+    several connections to jackfield.
     """
     port = str(free_port())
 
@@ -244,6 +250,9 @@ def airflow_settings(folder: Path, url: str, token: str) -> dict[str, str]:
         "AIRFLOW__LOGGING__WORKER_LOG_SERVER_PORT": str(free_port()),
         "AIRFLOW_CONN_JACKFIELD_DEFAULT": connection(url, token),
         "AIRFLOW_CONN_JACKFIELD_STRANGER": connection(url, "jf_no-such-token"),
+        "AIRFLOW_CONN_JACKFIELD_PADDED": connection(url, f" {token}\n"),
+        "AIRFLOW_CONN_JACKFIELD_BROKEN": connection(url, f"{SECRET}\n{SECRET}"),
+        "AIRFLOW_CONN_JACKFIELD_FOREIGN": connection(url, f"{SECRET}é"),
         "AIRFLOW_CONN_JACKFIELD_AWAY": connection(f"http://127.0.0.1:{free_port()}", token),
     }
 
@@ -293,3 +302,16 @@ def test_what_no_retry_cures_is_not_retried(runs: Runs) -> None:
         for start in ("invalid", "unknown", "stranger", "away")
         for subject in runs.subjects(start)
     } == set()
+
+
+def test_a_token_that_cannot_be_sent_is_never_quoted(runs: Runs) -> None:
+    """A line end around it, as files have, is no part of it. A line end within it, or a letter
+    outside of ASCII, fails the first try, and no log shows the token.
+    """
+    assert runs.tasks("plain")["padded"][0] == "success"
+    assert runs.subjects("padded") == ["padded"]
+    found = runs.tasks("refused")
+    for task in ("broken", "foreign"):
+        assert (found[task][0], runs.ends(task)) == ("failed", ["AirflowFailException"])
+        assert runs.subjects(task) == []
+    assert [log for log in runs.logs() if SECRET in log.read_text(errors="replace")] == []
