@@ -357,6 +357,27 @@ def test_an_apply_refuses_what_has_moved_and_what_is_not_valid(place: Shell) -> 
         assert (answer.code, message in answer.out) == (2, True), answer.out
 
 
+def test_new_secrets_are_written_into_no_file_of_others(place: Shell) -> None:
+    """In a folder where others may write, a file or a link beside the target keeps its content, and
+    nothing but the target is left.
+    """
+    folder = place.folder / "shared"
+    folder.mkdir()
+    (folder / "bait").write_text("theirs")
+    (folder / "secrets.json.new").symlink_to("bait")
+    (folder / "bear.json.new").write_text("theirs")
+    for name, tokens in (("secrets.json", "one"), ("bear.json", "two")):
+        place.write("more.yaml", f"workspaces: {{bear: {{tokens: {{{tokens}: {{scope: read}}}}}}}}")
+        assert place.run("apply", "more.yaml", "--secrets-out", f"shared/{name}").code == 0
+        assert stat.S_IMODE((folder / name).stat().st_mode) == 0o600
+        assert f'"{tokens}"' in (folder / name).read_text()
+    assert {path.name: path.read_text() for path in folder.iterdir() if path.suffix != ".json"} == {
+        "bait": "theirs",
+        "secrets.json.new": "theirs",
+        "bear.json.new": "theirs",
+    }
+
+
 def test_applies_at_once_make_each_thing_once(place: Shell) -> None:
     """Of three that apply the same files, each ends with all of it, or is told that state has moved
     or the database is locked; a token is made once, and its text is in the file of who made it.

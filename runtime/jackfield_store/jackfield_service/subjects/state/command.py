@@ -9,6 +9,7 @@ import os
 from collections.abc import Mapping
 from contextlib import suppress
 from functools import cache, partial
+from tempfile import mkstemp
 from typing import Any
 
 from jackfield.cli.output import Output
@@ -148,16 +149,7 @@ def _keep(path: str, workspace: str, secrets: Mapping[str, Any]) -> None:
             present = json.load(file)
         for kind, things in secrets.items():
             present.setdefault(workspace, {}).setdefault(kind, {}).update(things)
-        beside = f"{path}.new"
-        with open(
-            os.open(beside, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "w", encoding="utf-8"
-        ) as file:
-            os.fchmod(file.fileno(), 0o600)
-            json.dump(present, file, indent=2)
-            file.write("\n")
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(beside, path)
+        _replace(path, json.dumps(present, indent=2) + "\n")
     except (OSError, ValueError, AttributeError) as fault:
         reason = (
             fault.strerror
@@ -167,6 +159,22 @@ def _keep(path: str, workspace: str, secrets: Mapping[str, Any]) -> None:
         raise InvalidInvocation(
             f"--secrets-out '{path[:200]}': {reason}", hint="Name a new file. Nothing was changed."
         ) from None
+
+
+def _replace(path: str, text: str) -> None:
+    """Replace a file by one that only this account can read."""
+    folder, name = os.path.split(path)
+    # O_EXCL and O_NOFOLLOW: in a folder of others, a file or a link that is there already is theirs
+    descriptor, beside = mkstemp(prefix=f"{name}.", suffix=".new", dir=folder or ".")
+    try:
+        with open(descriptor, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(descriptor)
+        os.replace(beside, path)
+    finally:
+        with suppress(OSError):  # it is gone if it has taken its place
+            os.unlink(beside)
 
 
 def _declare_export(parser: Parser) -> None:
