@@ -10,6 +10,7 @@ import json
 import socket
 import threading
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -118,6 +119,44 @@ def test_a_key_in_the_header_replays(client: Client) -> None:
     assert (differs.status, differs.json["error"]["details"][0]["path"]) == (400, "/idempotencyKey")
     other = client.post("/v1/invocations", say("post", text="other"), Idempotency_Key="k-1")
     assert (other.status, other.json["error"]["code"]) == (422, "idempotency_conflict")
+
+
+@pytest.mark.parametrize("prefer", [{}, {"Prefer": "respond-async"}])
+@pytest.mark.parametrize(
+    ("field", "key"),
+    [
+        ('"{}"', "{}"),
+        (r'"{}\"b\\c"', r'{}"b\c'),
+        ('" {} 1 "', " {} 1 "),
+        # none is a string of RFC 8941: each stays as it is
+        ('"{}', '"{}'),
+        ('"{}"b"', '"{}"b"'),
+        (r'"{}\b"', r'"{}\b"'),
+        ('"{}"; v=1', '"{}"; v=1'),
+        ("'{}'", "'{}'"),
+    ],
+)
+def test_a_key_in_quotes_is_the_text_within(
+    client: Client, field: str, key: str, prefer: dict[str, str]
+) -> None:
+    """A key in the header and the text within its double quotes are one key, which the body may
+    name beside it or alone. An escaped quote or backslash is one character.
+    """
+    name = uuid.uuid4().hex
+    field, key = field.format(name), key.format(name)
+    body = say("post", "hall", text="quoted")
+    first = client.post("/v1/invocations", body, Idempotency_Key=field, **prefer)
+    body = {**body, "idempotencyKey": key}
+    beside = client.post("/v1/invocations", body, Idempotency_Key=field, **prefer)
+    alone = client.post("/v1/invocations", body, **prefer)
+    replayed = [one.headers.get("idempotency-replayed") for one in (first, beside, alone)]
+    assert replayed == [None, "true", "true"]
+
+
+def test_an_empty_key_in_quotes_is_blank(client: Client) -> None:
+    """It is refused as any blank key is."""
+    found = client.post("/v1/invocations", say("post", text="x"), Idempotency_Key='""')
+    assert found.json["error"]["code"] == "invalid_invocation"
 
 
 def test_a_key_that_runs_is_waited_for_as_preferred(

@@ -41,7 +41,10 @@ _ALWAYS = (401, 403, 429, 500, 503)
 _HEADERS: Mapping[str, Json] = {
     "Idempotency-Key": {
         "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[ -~]+$"},
-        "description": "Equivalent to the member idempotencyKey.",
+        "description": (
+            "Equivalent to the member idempotencyKey. Double quotes around the whole value are no "
+            "part of it (RFC 8941)."
+        ),
     },
     "Prefer": {
         "schema": {"type": "string"},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,6 +13,9 @@ from jackfield.kernel.errors import Detail, InvalidInvocation, LimitReached
 from jackfield_service.shell.requests.correlation import correlated, traced
 from jackfield_service.shell.requests.json_response import dumps
 from jackfield_service.shell.requests.problem import of_error
+
+_STRING = re.compile(r'"(?:[ !#-\[\]-~]|\\["\\])*"')
+_ESCAPED = re.compile(r"\\(.)")
 
 
 def to_answer(result: Result, surface: str, headers: dict[str, str] | None = None) -> Response:
@@ -58,6 +62,7 @@ def completed(
     :raises InvalidInvocation: if the body has another key.
     """
     if key is not None:
+        key = _unquoted(key)
         if body.get("idempotencyKey", key) != key:
             text = "differs from the header 'Idempotency-Key'"
             fault = Detail("/idempotencyKey", text)
@@ -69,3 +74,10 @@ def completed(
         body = {**body, "idempotencyKey": key}
     body = body if identifier is None else correlated(body, identifier)
     return body if trace is None else traced(body, trace)
+
+
+def _unquoted(key: str) -> str:
+    """Return the text of a key that is a string of RFC 8941, the form of the draft of
+    ``Idempotency-Key``; any other key as it is.
+    """
+    return _ESCAPED.sub(r"\1", key[1:-1]) if _STRING.fullmatch(key) else key
