@@ -17,6 +17,7 @@ import pytest
 import yaml
 
 from database_proxy import DatabaseProxy
+from jackfield.kernel.pointers import child
 from shell import Shell
 
 pytest_plugins = ["shell_fixture"]
@@ -355,6 +356,28 @@ def test_an_apply_refuses_what_has_moved_and_what_is_not_valid(place: Shell) -> 
         place.write("wrong.yaml", text)
         answer = place.run("plan", "wrong.yaml")
         assert (answer.code, message in answer.out) == (2, True), answer.out
+
+
+def test_a_refused_callback_is_named_without_its_password(place: Shell) -> None:
+    """A callback's name is its URL: where it is refused, plan and apply show neither a password in
+    it nor a token in its query.
+    """
+    hook = "https://ada:a-pass-word@hooks.example.com/in?token=a-to-ken&shop=1"
+    shown = "https://***@hooks.example.com/in?token=***&shop=1"
+    things: dict[str, Any] = {"callbacks": {hook: {"types": ["invocation.*"]}}}
+    place.write("state.yaml", yaml.safe_dump({"workspaces": {"bear": things}}))
+    planned = place.run("plan", "state.yaml")
+    assert [row["name"] for row in planned.json["rows"] if row["act"] == "refused"] == [shown]
+    applied = place.run("apply", "state.yaml", "--secrets-out", "secrets.json")
+    (fault,) = applied.json["error"]["details"]
+    assert fault["path"] == child("/workspaces/bear/callbacks", shown)
+    things["callbacks"][hook] = {"types": [{"$var": "unknown"}]}
+    place.write("state.yaml", yaml.safe_dump({"workspaces": {"bear": things}}))
+    unfilled = place.run("plan", "state.yaml")
+    assert "the variable 'unknown' has no value" in unfilled.out
+    for answer in (planned, applied, unfilled):
+        assert answer.code == 2
+        assert not [word for word in ("a-pass-word", "a-to-ken") if word in answer.out + answer.err]
 
 
 def test_new_secrets_are_written_into_no_file_of_others(place: Shell) -> None:

@@ -12,6 +12,8 @@ from jackfield.connections.documents import MAX_FILE, DocumentError, documents, 
 from jackfield.kernel.dataclass import dataclass
 from jackfield.kernel.errors import Detail, InvalidInvocation, did_you_mean
 from jackfield.kernel.pointers import child
+from jackfield.redaction.messages import masked_url
+from jackfield.redaction.redactor import Redactor
 
 LABEL = "apply"
 """Default label of objects that files create."""
@@ -20,6 +22,7 @@ SETTINGS = "settings"
 _MEMBERS = ("label", "variables", "workspaces")
 _VARIABLE = "$var"
 _MOST_LETTERS = 4 * MAX_FILE
+_KNOWS_NOTHING = Redactor()
 
 Json = dict[str, Any]
 
@@ -132,6 +135,13 @@ def members_of(document: Any) -> Mapping[str, Any]:
     return document
 
 
+def shown_name(name: str) -> str:
+    """Return the name of an object for a report that it is refused: a callback's name is its URL,
+    which may be refused because it has a password.
+    """
+    return masked_url(name, _KNOWS_NOTHING) if "://" in name else name
+
+
 def _check_values(document: Any) -> None:
     """Check the values of a document whose aliases and variables are expanded, which can multiply
     its size.
@@ -172,7 +182,7 @@ def _filled(value: Any, variables: Any, path: str, faults: list[Detail]) -> Any:
         return None
     if isinstance(value, Mapping):
         return {
-            str(name): _filled(one, variables, child(path, str(name)), faults)
+            str(name): _filled(one, variables, child(path, shown_name(str(name))), faults)
             for name, one in value.items()
         }
     return (

@@ -32,7 +32,7 @@ from jackfield.schema import CompiledSchema, compile_schema
 from jackfield_service.shell.finding import surfaces
 from jackfield_service.shell.resource.kinds import Json, Kind, KindRow, kinds
 from jackfield_service.shell.resource.resource import Visit
-from jackfield_service.subjects.state.documents import SETTINGS
+from jackfield_service.subjects.state.documents import SETTINGS, shown_name
 from jackfield_service.subjects.state.marks import marks, set_marks, take_marks
 from jackfield_store.access import DEFAULT, Audit
 from jackfield_store.access.settings import Settings
@@ -567,7 +567,8 @@ class _Work:
         except Unavailable:
             raise
         except JackfieldError as error:
-            self._row(_REFUSED, about, problem=_error_text(error))
+            shown = {**about, "name": shown_name(about["name"])}
+            self._row(_REFUSED, shown, problem=_error_text(error))
 
     def _row(self, act: str, about: Mapping[str, str], **more: Any) -> None:
         self.rows.append({"workspace": self.workspace, **about, "act": act, **more})
