@@ -15,7 +15,6 @@ from kombu import Exchange
 from kombu import Queue as BrokerQueue
 from kombu.exceptions import KombuError
 
-from jackfield.kernel.errors import Unavailable
 from jackfield_celery.transport import DEAD, TRIAL, Amqp, Broker, transport_of
 from jackfield_celery.urls import check
 
@@ -116,10 +115,8 @@ def _transport_options(url: str) -> dict[str, Any]:
 
 def warning(url: str) -> str | None:
     """Try the queue's steps over a new connection, for a second: connect, and publish a message in
-    a place without readers. Return the fault if the broker does not answer, else None.
-
-    :raises Unavailable: if the broker answers but accepts no messages, such as one whose memory or
-        disk is full, or a replica. Such a broker does not recover by itself.
+    a place without readers. Return the fault if the broker does not answer, or accepts no messages,
+    such as one whose memory or disk is full, or a replica; else None.
     """
     short = {**_transport_options(url), "socket_timeout": _PROBE, "socket_connect_timeout": _PROBE}
     options = {
@@ -147,15 +144,12 @@ def warning(url: str) -> str | None:
         with suppress(*errors):
             # closes it without a word that a broker which reads nothing would have to answer
             connection.collect(_PROBE)
-    if refusal is not None:
-        text = (
-            f"the broker answers and takes no messages ({refusal}): queued invocations wait "
-            "in the journal"
-        )
-        raise Unavailable(
-            text, hint="Look at the broker: its memory, its disk, and whether it is a replica."
-        )
-    return None
+    if refusal is None:
+        return None
+    return (
+        f"the broker answers and takes no messages ({refusal}): queued invocations wait in the "
+        "journal. Look at its memory, its disk, and whether it is a replica"
+    )
 
 
 def _refusal(connection: Broker, url: str) -> str | None:

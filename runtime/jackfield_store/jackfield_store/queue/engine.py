@@ -66,9 +66,7 @@ class BrokerEngines(Protocol):
 
     def warning(self, url: str) -> str | None:
         """Try the queue's steps with a broker for a second; return the fault if the broker does not
-        answer, None if it works.
-
-        :raises Unavailable: if it answers but accepts no messages.
+        answer, or accepts no messages, None if it works.
         """
 
     def __call__(
@@ -121,11 +119,8 @@ def check_queue(environment: Mapping[str, str]) -> None:
 
 
 def broker_warning(environment: Mapping[str, str]) -> str | None:
-    """Return the probes' warning about a broker that does not answer within a second; None if the
-    broker answers, or none is used.
-
-    :raises Unavailable: if it answers but accepts no messages: nothing queued runs until a person
-        intervenes.
+    """Return the probes' warning about a broker that does not answer within a second, or accepts
+    no messages; None if it works, or none is used.
     """
     url = queue_url(environment)
     return None if url is None else _broker_engines(environment).warning(url)
