@@ -1,12 +1,11 @@
-"""GraphQL over HTTP: the effect of a document, and the meaning of an answer with ``errors``.
+"""GraphQL over HTTP: the meaning of an answer with ``errors``.
 
 https://spec.graphql.org/October2021/, https://graphql.github.io/graphql-over-http/
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from jackfield.connector import FailedEntry, Provider, Rejected, Sent, Unavailable, current_call
@@ -15,41 +14,6 @@ from jackfield.manifest.manifest import Effect
 from jackfield_http.answers import NOT_THE_API, Answer
 from jackfield_http.errors import HTTP_ERRORS, HttpErrors, Refusal
 from jackfield_http.pointers import find
-
-_TOKEN = re.compile(
-    r'"""(?:[^"\\]++|\\"""|\\(?!""")|"(?!""))*(?:"""|\Z)|"(?:\\[^\n\r]|[^"\\\n\r]++)*"?|#[^\n\r]*|@?[_A-Za-z][_0-9A-Za-z]*|[{}()\[\]]'
-)
-"""Regular expression of strings, comments, names, directives and brackets of a document; the rest
-is irrelevant here. An unterminated string extends to the end of its line or document: otherwise the
-search would restart at each quote.
-"""
-
-
-def effect_of(document: object, name: object = None) -> Effect:
-    """Return the effect of a document: ``read`` if the executed operation is a query, or all
-    operations are if no name is given.
-    """
-    found = _definitions(document) if isinstance(document, str) else ()
-    kinds = {kind for kind, own in found if kind != "fragment" and name in (None, "", own)}
-    return "read" if kinds == {"query"} else "write"
-
-
-def _definitions(document: str) -> Iterator[tuple[str, str]]:
-    """Yield kind and name of each definition of a document; the name of an anonymous one is
-    empty.
-    """
-    head: list[str] = []
-    depth = 0
-    for part in _TOKEN.findall(document):
-        if part in "{([":
-            depth += 1
-        elif part in "})]":
-            depth -= 1
-            if depth == 0 and part == "}":
-                yield (head[0], head[1] if len(head) > 1 else "") if head else ("query", "")
-                head = []
-        elif depth == 0 and part[0] not in '"#@':
-            head.append(part)
 
 
 def is_refused(body: Any) -> bool:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from jackfield.testing import RESET, Answer, Harness
-from jackfield_http.graphql import effect_of
+from jackfield.wire.graphql import effect_of
 
 QUERY, MUTATION = (
     "query($id: ID!) { node(id: $id) { id } }",

@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import Any
 
 from jackfield.connector import InvalidInput, pointer
-from jackfield_http.graphql import effect_of
+from jackfield.wire.graphql import effect_of
 from jackfield_openapi.contents import RequestBody
 from jackfield_openapi.operations import Operation
 

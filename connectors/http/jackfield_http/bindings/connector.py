@@ -31,6 +31,7 @@ from jackfield.connector.jobs import Started, steps_with
 from jackfield.connector.triggers import Trigger
 from jackfield.kernel.dataclass import replace
 from jackfield.manifest.manifest import Effect, RateLimit, Serves
+from jackfield.wire.graphql import effect_of as graphql_effect
 from jackfield_http import page_urls
 from jackfield_http.answers import Answer
 from jackfield_http.aws_errors import AWS_HTTP_ERRORS
@@ -63,7 +64,6 @@ from jackfield_http.client import HttpClient
 from jackfield_http.conditions import listed
 from jackfield_http.downloads import received
 from jackfield_http.errors import HTTP_ERRORS, Failed, HttpErrors
-from jackfield_http.graphql import effect_of as graphql_effect
 from jackfield_http.graphql import is_refused, judge
 from jackfield_http.outcomes import Outcomes
 from jackfield_http.page_ends import ERRORS

@@ -15,12 +15,13 @@ from jackfield.connector import (
     StreamedFile,
     current_call,
 )
+from jackfield.wire.graphql import effect_of
 from jackfield_http.answers import Answer, media_type
 from jackfield_http.bindings.responses import shape_of
 from jackfield_http.bodies import Part
 from jackfield_http.client import HttpClient
 from jackfield_http.downloads import INLINE, MAX_TEXT, Download, fetched, inline
-from jackfield_http.graphql import effect_of, is_refused, judge
+from jackfield_http.graphql import is_refused, judge
 from jackfield_http.headers import Headers
 from jackfield_http.page_ends import is_absent
 from jackfield_http.paging import NoList, Pages
