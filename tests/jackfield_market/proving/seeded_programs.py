@@ -182,9 +182,11 @@ def timeout_is_not_sent(url: str) -> str:
     return "sent"
 
 
-def batch_begins_again(url: str) -> None:
+def batch_begins_again(url: str, timeout: float | None = TIMEOUT) -> None:
     repeated(
-        lambda: [checked(url, body={"reference": name}) for name in ("a", "b", "c")],
+        lambda: [
+            checked(url, body={"reference": name}, timeout=timeout) for name in ("a", "b", "c")
+        ],
         OSError,
         Failed,
     )
@@ -904,6 +906,11 @@ CORRECT = [
     three_writes,
 ]
 """Programs that are right."""
+
+
+def batch_begins_again_patiently(url: str) -> None:
+    """Take no slow answer for a failure, however busy the machine is."""
+    batch_begins_again(url, timeout=None)
 
 
 def accepted_is_done(url: str) -> None:

@@ -526,7 +526,7 @@ def test_a_table_a_page_and_junit_say_the_same(
     """
     page, xml = tmp_path / "prove.html", tmp_path / "prove.xml"
     words = [
-        f"{MODULE}:batch_begins_again",
+        f"{MODULE}:batch_begins_again_patiently",
         "--only",
         "taken-reset",
         "--html",

@@ -263,7 +263,7 @@ def test_a_server_that_is_gone(tmp_path: Path) -> None:
             server.start()
             again = until(lambda: _unless_refused(jackfield.invoke(mail("order-2"))))
             assert again is not None
-            assert (again.status, again.meta.replayed) == ("succeeded", True)
+            assert (again.status, again.meta.replayed) == ("succeeded", True), again.to_json()
         assert len(aws.messages) == 3
 
 
