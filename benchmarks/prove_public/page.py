@@ -20,6 +20,7 @@ _ORDER = (
     "sent twice",
     "reported falsely",
     "lost",
+    "not judged",
     "not reached",
     "told as unknown",
     "sent once",

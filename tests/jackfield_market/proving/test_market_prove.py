@@ -41,6 +41,20 @@ OPTIONS = {
     "keyed_in_the_query": ["--key-member", "requestId"],
     "searches_again": ["--read", "POST /search"],
 }
+OTHERS = {
+    "cancels_and_fails": "POST /v1/orders/cancel",
+    "posts_then_puts_the_same": "PUT /orders/{id}",
+    "drafts_what_is_refused": "POST /drafts",
+    "files_a_ticket": "POST /tickets",
+    "orders_something_else": "POST /orders",
+    "tells_the_channel": "POST /messages",
+    "adds_and_takes_away": "PATCH /stock/lamp",
+    "same_content_elsewhere": "POST /queue",
+    "sends_elsewhere": "POST /alerts/mails",
+}
+"""Writes after a fault that are right, and that nobody but the program's author can tell from a
+repetition.
+"""
 
 Proved = Callable[..., tuple[int, dict[str, Any]]]
 
@@ -88,8 +102,12 @@ def test_a_faulty_program_is_found(
 
 @pytest.mark.parametrize("program", seeded_programs.CORRECT, ids=lambda one: one.__name__)
 def test_a_correct_program_raises_no_alarm(program: Callable[..., Any], prove: Proved) -> None:
-    """No situation of any of its writes is wrong."""
-    code, said = prove(f"{MODULE}:{program.__name__}", *OWN, *OPTIONS.get(program.__name__, ()))
+    """No situation of any of its writes is wrong, once it is said which other write it may send
+    after a fault.
+    """
+    name = program.__name__
+    other = ["--allow-other", OTHERS[name]] if name in OTHERS else []
+    code, said = prove(f"{MODULE}:{name}", *OWN, *OPTIONS.get(name, ()), *other)
     assert _verdicts(said) <= {"told as unknown", "sent once", "sent another instead"}
     assert (code, said["passed"], said["sentTwice"]) == (0, True, 0)
 
@@ -182,15 +200,20 @@ def test_what_was_accepted_is_not_yet_done(program: str, code: int, prove: Prove
     assert (found, said["reportedFalsely"]) == (code, code)
 
 
-def test_a_write_that_the_first_run_did_not_have_is_named(prove: Proved) -> None:
-    """It is not judged, and the notes say so."""
-    code, said = prove(f"{MODULE}:sends_elsewhere", "--only", "taken-reset")
-    assert code == 0
-    note = (
-        'It also sent POST /alerts/mails {"about": "a failure"}: this was not in the first '
-        "run, and is not judged."
-    )
-    assert said["cases"][0]["notes"] == [note]
+@pytest.mark.parametrize("program", OTHERS)
+def test_another_write_after_a_fault_is_not_judged(program: str, prove: Proved) -> None:
+    """It took effect, and may be the write again: unless it is admitted by name, the exit code is
+    2, and the sentence says how.
+    """
+    words = [f"{MODULE}:{program}", "--only", "taken-reset", "--only", "refused"]
+    code, said = prove(*words)
+    (write,) = said["cases"][0]["writes"][:1]
+    told = [cell for cell in write["situations"] if cell["verdict"] == "not judged"]
+    assert (code, said["passed"], said["notJudged"], bool(told)) == (2, False, 1, True)
+    assert "which took effect and was not in the first run" in told[0]["change"]
+    assert "--allow-other '" in told[0]["change"]
+    code, said = prove(*words, "--allow-other", OTHERS[program])
+    assert (code, said["notJudged"]) == (0, 0)
 
 
 _REMEMBERS = """

@@ -84,6 +84,13 @@ def _declare(parser: Parser) -> None:
         help="a request that changes nothing, as 'POST /search'",
     )
     add(
+        "--allow-other",
+        metavar="ROUTE",
+        action="append",
+        default=[],
+        help="a write that may follow a fault and repeats nothing, as 'POST /alerts/{id}'",
+    )
+    add(
         "--only",
         metavar="SITUATION",
         action="append",

@@ -6,6 +6,8 @@ from __future__ import annotations
 
 import contextlib
 import io
+import os
+import signal
 import tempfile
 import threading
 import time
@@ -17,13 +19,15 @@ from typing import Any
 from jackfield.kernel.errors import InvalidInvocation
 from jackfield_market.testing.loopback_provider import Answer, Provider, Request
 from jackfield_market.testing.proving.authority import Authority
+from jackfield_market.testing.proving.clock_keys import by_clock
 from jackfield_market.testing.proving.faults import ANSWERED, FAULTS, Fault
 from jackfield_market.testing.proving.ledger import Entry, Ledger, Terms
 from jackfield_market.testing.proving.memory import Learned, Memory, place_of
-from jackfield_market.testing.proving.targets import Case, Place, Running
+from jackfield_market.testing.proving.targets import Case, Place, Running, strays
 from jackfield_market.testing.proving.verdicts import (
     BY_ANOTHER,
     OF_ANOTHER,
+    WRONG,
     Cell,
     Told,
     advice,
@@ -49,6 +53,16 @@ _CUT = (
 )
 _LINE = 80
 """Maximum length of the line of an unjudged write, in characters."""
+_UNREAD = (
+    "It also sent {0}, which took effect and was not in the first run. If that does the write again, "
+    "it is sent twice; if it does something else, add --allow-other '{1}'."
+)
+_LEFT = (
+    "Something of it still ran when the wait for it ended, and may send later: let it end, give a "
+    "longer --silence, or prove it as a command, with which its threads end."
+)
+_UNENDED = "It has not ended, and may send later: give a longer --limit."
+_UNPLAYED = f"Only the first {_MOST} writes are played: prove fewer at once."
 _LOOK = 0.02
 _STARTS = 60.0
 """Maximum wait, in seconds, for a new process to register before it is killed."""
@@ -107,6 +121,8 @@ class Played:
     told: Told
     ledger: Ledger
     shapes: Sequence[Shape] = ()
+    left: bool = False
+    """True if threads or processes of the code still ran when the wait for them ended."""
 
     def entries(self, write: int) -> tuple[Entry, ...]:
         """Return the requests of a write."""
@@ -156,24 +172,54 @@ class Played:
 
     def sends_another(self) -> bool:
         """Return whether a write that was not in the first run took effect after the fault."""
-        at = next(
-            (
-                number
-                for number, entry in enumerate(self.ledger.entries)
-                if entry.write == self.ledger.at
-            ),
-            0,
-        )
-        return any(entry.write is None and entry.took for entry in self.ledger.entries[at:])
+        return any(one.write is None for one in self._after())
 
-    def others(self) -> dict[str, str]:
-        """Return the writes that were not in the first run, by their lines, each with its
-        content.
+    def _after(self) -> list[Entry]:
+        """Return the writes that took effect after the one that met the fault."""
+        entries, at = self.ledger.entries, self.ledger.at
+        met = next((n for n, one in enumerate(entries, 1) if at is not None and one.write == at), 0)
+        return [one for one in entries[met:] if one.took]
+
+    def unread(self) -> list[Entry]:
+        """Return the writes after the fault that took effect and are not understood.
+
+        Understood are those that count as a repetition, that the first one's key holds together
+        with it, that replace it where it had no effect, or that are admitted.
         """
-        again = self.otherwise(self.ledger.at) if self.ledger.at is not None else ()
-        new = [entry for entry in self.ledger.entries if entry.write is None and entry not in again]
-        rows = [(line(entry.request), excerpt(entry.request)) for entry in new]
-        return {name: f"{name} {text}"[:_LINE].strip() for name, text in rows}
+        at = self.ledger.at
+        mine = () if at is None else self.entries(at)
+        again = () if at is None else self.otherwise(at)
+        done = next((one for one in mine if one.took), None)
+        new = [
+            one
+            for one in self._after()
+            if not one.admitted
+            and one not in again
+            and (one.write is None or (one.guessed and one.write != at and self._is_near(one)))
+        ]
+        forms = [
+            one
+            for one in new
+            if any(is_sent_otherwise(one.request, other.request) for other in mine)
+        ]
+        known = forms[:1]
+        if done is not None:
+            known = [one for one in forms if one.key is not None and one.key == done.key]
+        return [one for one in new if one not in known]
+
+    def _is_near(self, entry: Entry) -> bool:
+        at = self.ledger.at
+        return at is not None and shape(entry.request).is_at(self.shapes[at])
+
+    def doubt(self) -> str:
+        """Return why the run after the fault cannot be judged; empty if it can."""
+        if unread := self.unread():
+            request = unread[0].request
+            name = line(request)
+            return _UNREAD.format(f"{name} {excerpt(request)}"[:_LINE].strip(), name)
+        if self.told.word == "nothing":
+            return _UNENDED
+        return _LEFT if self.left else ""
 
 
 class Prover:
@@ -186,8 +232,6 @@ class Prover:
     ) -> None:
         self._settings = settings
         self._progress = progress
-        self._others: dict[str, str] = {}
-        """Writes that came in a situation, and not in the first run."""
         self._learned = Learned()
         self._looks = False
         """True if the code reads after a failed write."""
@@ -197,7 +241,6 @@ class Prover:
 
         :raises InvalidInvocation: if the case makes no write, or fails at a fake of jackfield's.
         """
-        self._others.clear()
         self._looks = False
         self._progress(f"{case.name}: first run, in which all is answered")
         first = self._first(case)
@@ -222,17 +265,7 @@ class Prover:
             cells += [cell for cell, _ in found]
             if any(cut for _, cut in found):
                 notes.append(_CUT.format(self._settings.terms.silence))
-        judged = {
-            line(entry.request)
-            for cell in cells
-            if cell.advice == BY_ANOTHER
-            for entry in cell.entries
-        }
-        others = [other for name, other in sorted(self._others.items()) if name not in judged]
-        notes += [
-            f"It also sent {other}: this was not in the first run, and is not judged."
-            for other in others
-        ]
+        cells = [*by_clock(cells, firsts)]
         return CaseProof(case.name, writes, tuple(_single(cells)), tuple(dict.fromkeys(notes)))
 
     def _first(self, case: Case) -> Played:
@@ -281,6 +314,8 @@ class Prover:
             if write in unsent:
                 text = OF_ANOTHER[cell.entries[0].key is None]
                 cell = replace(cell, verdict="lost", told=first.told, advice=text)
+            elif write.number >= _MOST and not cell.is_wrong:
+                cell = replace(cell, verdict="not judged", advice=_UNPLAYED)
             yield cell
 
     def _cells(
@@ -301,7 +336,6 @@ class Prover:
             if not played.ledger.played:
                 yield self._unreached(write.number, fault, played), cut
                 continue
-            self._others |= played.others()
             yield self._cell(write.number, fault, played, played.told), cut
             for other in writes:
                 if (
@@ -333,6 +367,9 @@ class Prover:
             fault if not of else ANSWERED, effects, told, another=played.sends_another()
         )
         text = advice(found, fault, entries, told, ignores_keys=self._settings.terms.ignores_keys)
+        doubt = "" if fault is ANSWERED or found in WRONG else played.doubt()
+        if doubt:
+            found, text = "not judged", doubt
         counts = self._settings.again or not fault.is_started_again
         trace = tuple(played.ledger.trace)
         return Cell(
@@ -385,8 +422,8 @@ class Prover:
                     )
                     for url in urls
                 ]
-                told = self._run(case, places, fault, ledger)
-            return Played(told, ledger, shapes)
+                told, left = self._run(case, places, fault, ledger)
+            return Played(told, ledger, shapes, left)
 
     def _answering(self, case: Case) -> Callable[[Request], Answer]:
         own: Callable[[Request], Answer] | None = getattr(case, "answer", None)
@@ -397,7 +434,12 @@ class Prover:
             ).answer
         )
 
-    def _run(self, case: Case, places: Sequence[Place], fault: Fault, ledger: Ledger) -> Told:
+    def _run(
+        self, case: Case, places: Sequence[Place], fault: Fault, ledger: Ledger
+    ) -> tuple[Told, bool]:
+        """Run the code; return its reported outcome, and whether something of it ran on at the
+        end.
+        """
         known = threading.Event()
         killable = fault.kill is not None
         running: list[Running] = []
@@ -411,22 +453,26 @@ class Prover:
         if killable:
             running.append(case.start(places[0], killable=True))
             told = running[-1].wait(self._settings.limit)
-        self._rest(running, ledger)
-        return told
+        return told, self._rest(running, places[0].folder, ledger)
 
-    def _rest(self, running: Sequence[Running], ledger: Ledger) -> None:
-        """Wait until the background work of the runs sends nothing more, and end it if possible."""
-        ended = time.monotonic()
-        while (
-            any(one.lingers() for one in running)
-            and time.monotonic() - ended < self._settings.limit
-        ):
-            if ledger.idle_since(ended) > self._settings.terms.late:
+    def _rest(self, running: Sequence[Running], folder: Path, ledger: Ledger) -> bool:
+        """Wait for the end of the runs' background work, until it has been silent for as long as
+        the provider is; then end it if possible. Return whether some still ran.
+        """
+        ended, terms = time.monotonic(), self._settings.terms
+        patience = max(terms.silence, terms.late)
+        while is_left := any(one.lingers() for one in running) or any(strays(folder)):
+            is_over = time.monotonic() - ended > self._settings.limit
+            if is_over or ledger.idle_since(ended) > patience:
                 break
             time.sleep(_LOOK)
         ledger.end()
         for one in running:
             one.kill()
+        for stray in strays(folder):
+            with contextlib.suppress(OSError):
+                os.kill(stray, signal.SIGKILL)
+        return is_left
 
 
 def _kill(running: Sequence[Running], known: threading.Event) -> None:

@@ -46,6 +46,8 @@ class Terms:
     key_members: tuple[str, ...] = ()
     ignores_keys: bool = False
     reads: tuple[str, ...] = ()
+    others: tuple[str, ...] = ()
+    """Writes after a fault that repeat nothing, by the word of whoever asks for the proof."""
     silence: float = 10.0
     late: float = 1.0
     retry_after: int = 1
@@ -58,6 +60,9 @@ class Terms:
 class Entry:
     """One request. ``write`` is its number in the first run, None if the first run lacked it;
     ``took`` is True if it had an effect.
+
+    ``guessed``: only its place, and not its content, tells its number. ``admitted``: it is one of
+    the ``others`` of the terms. ``moment`` is its time of day.
     """
 
     request: Request
@@ -68,6 +73,9 @@ class Entry:
     answered: str = ""
     run: int = 0
     """Number of the run that sent the request, of two concurrent runs."""
+    moment: float = field(default_factory=time.time)
+    admitted: bool = False
+    guessed: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """Return the entry as JSON."""
@@ -165,7 +173,8 @@ class Ledger:
             if read is not None:
                 entry.answered = f"answered {read.status}"
                 return read
-            entry.write = self._number(request)
+            entry.write, entry.guessed = self._number(request)
+            entry.admitted = self._is_admitted(request)
             self.entries.append(entry)
             fault = self.fault if self.at is not None and entry.write == self.at else None
             if self.played and not (fault is not None and fault.always):
@@ -194,6 +203,11 @@ class Ledger:
             return _BLIND if is_blind else self._answer(request)
         elsewhere = told(self._terms.redirects, request.method, path)
         return None if elsewhere is None else plain(elsewhere, {})
+
+    def _is_admitted(self, request: Request) -> bool:
+        host, path, _ = address(request)
+        routes = {route: dict[str, Any]() for route in self._terms.others}
+        return any(told(routes, request.method, place) is not None for place in (path, host + path))
 
     def _play(self, fault: Fault, request: Request, answer: Answer | None) -> Step:
         if fault.kill in ("before", "during"):
@@ -248,8 +262,9 @@ class Ledger:
         self.trace.append(entry)
         return entry
 
-    def _number(self, request: Request) -> int | None:
-        """Return the number of the first run's write that a request is; None if it is none of them.
+    def _number(self, request: Request) -> tuple[int | None, bool]:
+        """Return the number of the first run's write that a request is, None if it is none of them,
+        and whether the number is a guess.
 
         This is the most similar write; of equal ones the last without effect, else the next. If
         none is similar, it is the missing write at the same path, whatever its content.
@@ -257,21 +272,22 @@ class Ledger:
         mine = shape(request)
         seen = [entry.write for entry in self.entries]
         scores = [likeness(mine, other) for other in self._shapes]
-        if not any(scores):
+        is_guess = not any(scores)
+        if is_guess:
             scores = [
                 0.0 if at in seen else likeness(mine, other, content=False)
                 for at, other in enumerate(self._shapes)
             ]
         best = max(scores, default=0.0)
         if not best:
-            return None
+            return None, False
         alike = [number for number, score in enumerate(scores) if score == best]
         last = next((number for number in reversed(seen) if number in alike), None)
         if last is not None and not any(
             entry.took for entry in self.entries if entry.write == last
         ):
-            return last
-        return next((number for number in alike if number not in seen), alike[-1])
+            return last, is_guess
+        return next((number for number in alike if number not in seen), alike[-1]), is_guess
 
     def _taken(self, entry: Entry) -> Answer:
         """Let a write take effect, unless its key or its method shows that it took effect before;

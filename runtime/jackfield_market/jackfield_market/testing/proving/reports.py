@@ -12,7 +12,7 @@ from jackfield.cli import tables
 from jackfield.kernel.markup import Markup, Tags, table
 from jackfield_market.testing.proving.engine import CaseProof, Write
 from jackfield_market.testing.proving.faults import ANSWERED, FAULTS
-from jackfield_market.testing.proving.verdicts import ORDER, WRONG, Cell, Verdict
+from jackfield_market.testing.proving.verdicts import OPEN, ORDER, WRONG, Cell, Verdict
 
 _STYLE = Markup(
     "body{font:16px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:72rem;padding:0 "
@@ -56,13 +56,18 @@ class Proof:
         )
 
     @property
-    def is_right(self) -> bool:
-        """Return whether no counting verdict is a fault, and each write was sent again in some
+    def is_wrong(self) -> bool:
+        """Return whether a counting verdict is a fault, or a write was sent again in no
         situation.
         """
-        return not self.unproved and not any(
+        return self.unproved > 0 or any(
             cell.is_wrong and cell.counts for case in self.cases for cell in case.cells
         )
+
+    @property
+    def is_right(self) -> bool:
+        """Return whether no counting verdict is a fault, and all of them could be given."""
+        return not self.is_wrong and not self.having("not judged")
 
     @property
     def unproved(self) -> int:
@@ -113,6 +118,8 @@ class Proof:
         ]
         if self.unproved:
             wrong.append(f"nothing is proved of {self.unproved} of {_writes(self.writes)}")
+        if unjudged := self.having("not judged"):
+            wrong.append(f"{unjudged} of {_writes(self.writes)} could not be judged")
         text = (
             "; ".join(wrong)
             or f"0 of {_writes(self.writes)} would be {', '.join(WRONG[:-1])} or {WRONG[-1]}"
@@ -139,6 +146,7 @@ class Proof:
             "reportedFalsely": self.having("reported falsely"),
             "lost": self.having("lost"),
             "notReached": self.having("not reached"),
+            "notJudged": self.having("not judged"),
         }
         return {
             "target": self.target,
@@ -184,17 +192,26 @@ def text(proof: Proof, *, whole: bool = False) -> str:
             shown = [
                 cell
                 for cell in case.of(write)
-                if whole or (cell.is_wrong and cell.counts) or cell.verdict == "not reached"
+                if whole or (cell.counts and _is_told(cell)) or cell.verdict == "not reached"
             ]
             out.writelines(_paragraphs(case.label(write), shown, whole=whole))
     out.write("\n" + "".join(f"{sentence}\n" for sentence in dict.fromkeys(proof.sentences())))
     return out.getvalue()
 
 
+def _is_told(cell: Cell) -> bool:
+    """Return whether a report tells the requests of a cell, since it is a fault, or what happened
+    after a fault is not understood.
+    """
+    return cell.is_wrong or (cell.verdict == "not judged" and cell.situation != ANSWERED.name)
+
+
 def _rows(case: CaseProof, write: Write) -> Iterator[dict[str, str]]:
-    """Yield a row for each fault of a write; without faults, one row for its worst verdict."""
+    """Yield a row for each fault of a write, and for what could not be judged; without them, one
+    row for its worst verdict.
+    """
     counted = [cell for cell in case.of(write) if cell.counts]
-    wrong = sorted({cell.verdict for cell in counted if cell.is_wrong}, key=ORDER.index)
+    wrong = sorted({cell.verdict for cell in counted if cell.is_open}, key=ORDER.index)
     beside = [cell for cell in case.of(write) if cell.is_wrong and not cell.counts]
     again = f"{worst(beside, counts=False)}: {_names(beside)}" if beside else ""
     for found in wrong or [worst(counted)]:
@@ -282,10 +299,13 @@ def junit(proof: Proof) -> str:
                 test, "failure", message=f"{cell.verdict} {_when(cell)}", type=cell.verdict
             )
             failure.text = "".join(_paragraphs(label, [cell], whole=False))
+        elif cell.verdict == "not judged":
+            SubElement(test, "error", message=cell.advice, type=cell.verdict)
         elif cell.verdict == "not reached":
             SubElement(test, "skipped", message=cell.advice)
     failures = sum(cell.is_wrong for _, _, cell in cells)
-    suite.attrib |= {"tests": str(len(cells)), "failures": str(failures)}
+    errors = sum(cell.verdict == "not judged" for _, _, cell in cells)
+    suite.attrib |= {"tests": str(len(cells)), "failures": str(failures), "errors": str(errors)}
     return tostring(suite, encoding="unicode", xml_declaration=True) + "\n"
 
 
@@ -326,7 +346,7 @@ def _cells(case: CaseProof, write: Write, row: Mapping[str, str]) -> list[Markup
         for cell in case.of(write)
         if cell.verdict == row["verdict"] and cell.counts and cell.advice
     )
-    name = _H.span(row["verdict"], class_="wrong" if row["verdict"] in WRONG else None)
+    name = _H.span(row["verdict"], class_="wrong" if row["verdict"] in OPEN else None)
     return [
         _H.code(f"{case.name} {row['write']}"),
         name,
@@ -338,7 +358,7 @@ def _cells(case: CaseProof, write: Write, row: Mapping[str, str]) -> list[Markup
 def _details(label: str, cells: Sequence[Cell]) -> Iterator[Markup]:
     for cell in cells:
         title = _H.summary(
-            _H.span(cell.verdict, class_="wrong" if cell.is_wrong and cell.counts else None),
+            _H.span(cell.verdict, class_="wrong" if cell.is_open and cell.counts else None),
             f" {_when(cell)}",
         )
         yield _H.details(title, _H.pre("".join(_paragraphs(label, [cell], whole=False)).strip()))

@@ -34,7 +34,7 @@ from jackfield_market.testing.proving.targets import (
 )
 from jackfield_market.testing.proving.tools import ToolServer
 
-_FAILED = 1
+_FAILED, _UNJUDGED = 1, 2
 _NOW_AND_THEN = 5.0
 """Seconds between two lines of progress in a log."""
 _ELSEWHERE = (307, 308)
@@ -58,7 +58,9 @@ def run(arguments: Namespace, output: Output) -> int:
         output.value(proof.to_json())
     else:
         output.text(text(proof, whole=arguments.all))
-    return 0 if proof.is_right else _FAILED
+    if proof.is_right:
+        return 0
+    return _FAILED if proof.is_wrong else _UNJUDGED
 
 
 def _proved(
@@ -111,6 +113,7 @@ def _settings(arguments: Namespace) -> Settings:
         tuple(arguments.key_member),
         arguments.ignore_keys,
         tuple(arguments.read),
+        tuple(arguments.allow_other),
         arguments.silence,
         arguments.late,
         refusals={name: row["refused"] for name, row in answers.items() if row.get("refused")},

@@ -17,7 +17,7 @@ import tempfile
 import threading
 import time
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -169,6 +169,18 @@ class Process:
         if lines[-1].startswith("Node.js v"):
             lines = [line for line in lines if _NODE_ERROR.match(line)] or lines
         return lines[-1][:_SHOWN]
+
+
+def strays(folder: Path) -> Iterator[int]:
+    """Yield the IDs of processes that have inherited the folder of a run in their environment,
+    whatever group or session they are in. Only Linux tells.
+    """
+    mark = f"{FOLDER}={folder}\0".encode()
+    for place in Path("/proc").glob("[0-9]*"):
+        if int(place.name) != os.getpid():
+            with contextlib.suppress(OSError):  # it has ended, or is another account's
+                if mark in (place / "environ").read_bytes():
+                    yield int(place.name)
 
 
 class FunctionProcess(Process):

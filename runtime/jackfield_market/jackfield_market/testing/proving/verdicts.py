@@ -14,6 +14,7 @@ Verdict = Literal[
     "sent twice",
     "reported falsely",
     "lost",
+    "not judged",
     "told as unknown",
     "sent another instead",
     "not sent, and told so",
@@ -21,8 +22,10 @@ Verdict = Literal[
 ]
 WRONG: tuple[Verdict, ...] = ("sent twice", "reported falsely", "lost")
 """Verdicts that are faults, the worst first."""
+OPEN: tuple[Verdict, ...] = (*WRONG, "not judged")
+"""Verdicts that are no all-clear."""
 ORDER: tuple[Verdict, ...] = (
-    *WRONG,
+    *OPEN,
     "not reached",
     "told as unknown",
     "sent another instead",
@@ -64,6 +67,11 @@ class Cell:
     def is_wrong(self) -> bool:
         """Return whether the verdict is a fault."""
         return self.verdict in WRONG
+
+    @property
+    def is_open(self) -> bool:
+        """Return whether the verdict is no all-clear."""
+        return self.verdict in OPEN
 
     def to_json(self) -> dict[str, Any]:
         """Return the cell as JSON."""

@@ -14,9 +14,13 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
+from jackfield.wire.graphql import effect_of
 from jackfield_market.testing.loopback_provider import Request
 
-_GRANT = re.compile(rb"(^|[&\"{,\s])grant_type[\"=]")
+_GRANT = re.compile(r"authorization_code|refresh_token|password|\w+_credentials|urn:\S+")
+"""Regular expression of OAuth's grant types (RFC 6749, RFC 8693), with those of providers such as
+Zoom's ``account_credentials``.
+"""
 _REPEATABLE = frozenset({"PUT", "DELETE"})
 """HTTP methods that are idempotent: a repeated request changes nothing more."""
 _CONDITIONS = ("if-match", "if-unmodified-since")
@@ -109,17 +113,30 @@ def is_write(request: Request, reads: Sequence[str]) -> bool:
     """Return whether a request may change something: not a request for a token, a GraphQL query, or
     one of ``reads`` ("POST /search").
     """
-    if not request.changes or _GRANT.search(_content(request)[:2000]):
-        return False
     _, path, _ = address(request)
-    return f"{request.method} {path}" not in reads and not _is_query(request, path)
+    if not request.changes or f"{request.method} {path}" in reads:
+        return False
+    return not (_is_for_token(request, path) or _is_query(request, path))
+
+
+def _is_for_token(request: Request, path: str) -> bool:
+    """Return whether a request asks for an access token: at the address of one, with a grant type
+    among the members of its body itself.
+    """
+    body = body_of(request) if path.rstrip("/").lower().endswith("token") else None
+    grant = body.get("grant_type") if isinstance(body, dict) else None
+    return isinstance(grant, str) and _GRANT.fullmatch(grant) is not None
 
 
 def _is_query(request: Request, path: str) -> bool:
+    """Return whether a request executes only queries of GraphQL; in a batch, each of its
+    operations.
+    """
     body = body_of(request) if path.rstrip("/").endswith("graphql") else None
-    text = body.get("query") if isinstance(body, dict) else None
-    return isinstance(text, str) and not re.search(
-        r"^\s*(mutation|subscription)\b", text, re.MULTILINE
+    asked = body if isinstance(body, list) else [body]
+    return bool(asked) and all(
+        isinstance(one, dict) and effect_of(one.get("query"), one.get("operationName")) == "read"
+        for one in asked
     )
 
 
