@@ -113,8 +113,7 @@ def migrated_for_real() -> Iterator[None]:
 _UNDONE = (
     "DROP INDEX invocations_key",
     "ALTER TABLE invocations DROP COLUMN key_space",
-    "CREATE UNIQUE INDEX invocations_key ON invocations (workspace, idempotency_key)"
-    " WHERE key_held = 1",
+    "CREATE UNIQUE INDEX invocations_key ON invocations (workspace, idempotency_key) WHERE key_held=1",
     "ALTER TABLE invocations DROP COLUMN kept_for",
     "DROP INDEX doubts_of_functions",
     "DROP INDEX doubts_due",
