@@ -95,10 +95,10 @@ MUTATIONS = (
         _PIPE,
     ),
     Mutation(
-        "a key that ends with the call counts as the caller's",
-        "call/certainty.py",
-        "return DERIVED_KEY if derived else CALLERS_KEY",
-        "return CALLERS_KEY",
+        "a key is as good as new, however old it is",
+        "call/tally.py",
+        "return left is None or min(LONGEST_SHARE, remaining) < left",
+        "return True",
         _PIPE,
     ),
     Mutation(
@@ -326,15 +326,15 @@ MUTATIONS = (
     Mutation(
         "a failure in part frees its key",
         "jackfield_store/journal/journal.py",
-        '"key_held": int(answers or binds),',
+        '"key_held": int(answers),',
         '"key_held": int(result.status != "failed"),',
         "tests/jackfield_service/surfaces/test_surfaces_partial.py",
     ),
     Mutation(
-        "a call whose answers were lost frees its key",
-        "jackfield_store/journal/journal.py",
-        "binds = not answers and error is not None and error.binds_key",
-        "binds = False",
+        "a doubt is not asked again under its key",
+        "jackfield_store/gates/keys.py",
+        "asks = never if is_asked else asking(self.found, record.journal.time)",
+        "asks = never",
         "tests/jackfield_store/journal/test_journal_lost_keys.py",
     ),
     Mutation(

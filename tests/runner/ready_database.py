@@ -111,6 +111,8 @@ def migrated_for_real() -> Iterator[None]:
 
 
 _UNDONE = (
+    "ALTER TABLE invocations DROP COLUMN asked",
+    "ALTER TABLE invocations DROP COLUMN key_facts",
     "DROP INDEX invocations_key",
     "ALTER TABLE invocations DROP COLUMN key_space",
     "CREATE UNIQUE INDEX invocations_key ON invocations (workspace, idempotency_key) WHERE key_held=1",

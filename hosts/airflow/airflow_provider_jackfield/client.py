@@ -50,10 +50,10 @@ class Invocation:
 
     @property
     def retryable(self) -> bool:
-        """True if the same call may succeed later; a retryable call was not sent to the
-        provider.
+        """True if the same call may succeed later: it was not sent, or it is in doubt and the provider
+        still knows its key, by which it takes effect once.
         """
-        return self.status == "failed" and bool((self.error or {}).get("retryable"))
+        return bool((self.error or {}).get("retryable"))
 
 
 @dataclass(frozen=True)

@@ -132,9 +132,10 @@ class JackfieldHook(BaseHook):
         ``part`` distinguishes several calls of one task. ``options`` are further members of an
         invocation.
 
-        :raises AirflowException: if it failed, was not sent, and may succeed in another try.
+        :raises AirflowException: if it may succeed in another try: it was not sent, or the provider
+            still knows its key.
         :raises AirflowFailException: if another try would end in the same way, or the outcome is
-            unknown (``in_doubt``).
+            unknown (``in_doubt``) and another try would not be safe.
         """
         submitted = self.submit(
             action, inputs, key=key_of(context, part), connection=connection, options=options
@@ -203,9 +204,10 @@ def key_of(context: Context, part: str = "") -> str:
 def output_of(invocation: Invocation) -> Any:
     """Return the output of an invocation that has ended.
 
-    :raises AirflowException: if it failed, was not sent, and may succeed in another try.
-    :raises AirflowFailException: if another try would end in the same way, or the outcome is
-        unknown (``in_doubt``).
+    :raises AirflowException: if it may succeed in another try: it was not sent, or the provider still
+        knows its key.
+    :raises AirflowFailException: if another try would end in the same way, or the outcome is unknown
+        (``in_doubt``) and another try would not be safe.
     """
     if invocation.status == "succeeded":
         return invocation.output

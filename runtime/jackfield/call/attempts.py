@@ -26,7 +26,7 @@ from jackfield.call.how import ProgressWords
 from jackfield.call.masking import concealed, left
 from jackfield.call.on_time import GRACE
 from jackfield.call.reached import joined
-from jackfield.call.tally import DONE_BEFORE, Remarks, Tally, done_before
+from jackfield.call.tally import DONE_BEFORE, KeyMemory, Remarks, Tally, done_before
 from jackfield.call.waiter import Until
 from jackfield.connector.context import (
     Answered,
@@ -63,7 +63,7 @@ if TYPE_CHECKING:
     from jackfield.call.open import OpenConnection
     from jackfield.call.plan import Plan
     from jackfield.call.reached import Asked
-    from jackfield.call.tally import Dependencies
+    from jackfield.call.tally import Dependencies, KeyLeft
     from jackfield.connector import Inputs
     from jackfield.connector.budget import Budget
     from jackfield.manifest.manifest import Effect
@@ -78,6 +78,10 @@ _UNMAPPED = (
     "counts as sent: raise InvalidInput or Rejected"
 )
 _STOPPED = "the call was interrupted, by its process, its caller or a time limit,"
+_FORGOTTEN = (
+    "the provider may have forgotten the idempotency key before another attempt ends: nothing more "
+    "was sent under it"
+)
 _MIN_TRY = 1.0
 """Minimum seconds for an attempt with a share of the time, if enough time is left. The first
 attempt of a process also imports the SDK.
@@ -123,6 +127,8 @@ class Attempts(SecretHolder):
     """Effect of the action with these inputs, as its author declares it."""
     kind: str = field(init=False)
     """That effect, with whose key it is idempotent by, as ``certainty.TABLE`` names it."""
+    memory: KeyMemory | None = field(init=False)
+    """Memory of the provider for the key; None if the action is not idempotent by one."""
     turn: Turn = field(init=False)
 
     def __post_init__(self) -> None:
@@ -130,14 +136,20 @@ class Attempts(SecretHolder):
         self.declared = (
             code.effect if code.effect_of is None else contained(code.effect_of, self.values)
         )
-        self.kind = (
-            self.declared
-            if code.idempotent_by is None
-            else certainty.kind_of(self.declared, derived=asked.invocation.idempotency_key is None)
-        )
+        is_keyed = code.idempotent_by is not None and self.declared == certainty.IDEMPOTENT
+        self.kind = certainty.KEYED if is_keyed else self.declared
         self.key = IdempotencyKey(asked.invocation.idempotency_key or asked.how.meta.invocation_id)
+        by_caller = asked.invocation.idempotency_key is not None
+        self.memory = (
+            KeyMemory(self.dependencies.clock, plan.action.key_kept, by_caller)
+            if is_keyed
+            else None
+        )
         claimed = asked.how.claimed
-        if claimed is not None and claimed.is_again and code.effect == "idempotent":
+        if self.memory is not None:
+            if asked.row is not None and asked.row.earlier is not None:
+                self.continue_after(asked.row.earlier)
+        elif claimed is not None and claimed.is_again and code.effect == "idempotent":
             tally.known |= certainty.TABLE[self.kind, certainty.LOST].adds
         pace, limit = None, plan.action.rate_limit
         if self.opening is not None:
@@ -163,6 +175,14 @@ class Attempts(SecretHolder):
             pace,
             self.limits_unread,
         )
+
+    def continue_after(self, earlier: KeyMemory) -> None:
+        """Note that another run of the call has sent the request under the key, with an unknown
+        end.
+        """
+        if self.memory is not None and earlier.sent_at is not None:
+            self.memory.note(earlier.sent_at)
+            self.tally.known |= certainty.TABLE[self.kind, certainty.LOST].adds
 
     @property
     def redactor(self) -> Redactor | None:
@@ -275,6 +295,8 @@ class Attempts(SecretHolder):
         error: JackfieldError | None = None
         while True:
             tries.made += 1
+            if self.memory is not None:
+                self._require_key(self.memory, error)
             try:
                 if self.opening is not None:
                     await self.take_turn(error)
@@ -306,6 +328,16 @@ class Attempts(SecretHolder):
             if error is None:
                 return output
             await self._retry_or_raise(tries, error, client)
+
+    def _require_key(self, memory: KeyMemory, error: JackfieldError | None) -> None:
+        """Require that the provider still knows the key, if an attempt of unknown end stands under
+        it.
+
+        :raises JackfieldError: if it may forget the key before another attempt has ended.
+        """
+        remaining = self.asked.how.deadline.remaining()
+        if not memory.outlasts(remaining):
+            raise self.verdict(error or Unavailable(_FORGOTTEN, sent=Sent.NOTHING))
 
     async def _attempt(
         self, values: Inputs, client: Any, call: Call
@@ -341,6 +373,8 @@ class Attempts(SecretHolder):
         self._weigh(error, call)
         if error.sent is not Sent.UNKNOWN:
             tally.markers.pop(tally.tried, None)
+        if self.memory is not None and (error.sent is Sent.UNKNOWN or self._done()):
+            self.memory.note(began)
         tally.missed(error)
         await turn.failed(error, began)
         is_unclear = tally.known & certainty.UNCLEAR
@@ -365,6 +399,7 @@ class Attempts(SecretHolder):
             isinstance(error, NotYet)
             and self.asked.how.claimed is not None
             and effect == "idempotent"
+            and not self._leaves_old_key
         ):
             raise error  # the queue runs it again, under the same key
         self.tally.done = done or self.tally.done
@@ -446,9 +481,10 @@ class Attempts(SecretHolder):
             self.asked.how.meta.invocation_id,
             error,
             done,
+            self._key_left,
             answered=told == certainty.ANSWERED_UNKNOWN,
         )
-        if self._has_derived_key and self.key.used:
+        if self.memory is not None and self.key.used:
             doubt.details = (
                 *doubt.details,
                 Detail("", f"the idempotency key sent to the provider was '{self.key.value}'"),
@@ -470,9 +506,7 @@ class Attempts(SecretHolder):
         deadline passed before the next attempt, return the last attempt's failure, which says
         whether something may have taken effect.
         """
-        return self.tally.ended(
-            error, has_key=self.plan.code.idempotent_by == "key" and not self._has_derived_key
-        )
+        return self.tally.ended(error)
 
     def limits_unread(self, fault: Exception, client: Any, deadline: Deadline) -> None:
         """Note why the provider's limits could not be read. The run continues, unless no time is
@@ -512,10 +546,15 @@ class Attempts(SecretHolder):
         return error.expired or (error.code == "unauthenticated" and not error.stale_credentials)
 
     @property
-    def _has_derived_key(self) -> bool:
-        return (
-            self.plan.code.idempotent_by == "key" and self.asked.invocation.idempotency_key is None
-        )
+    def _key_left(self) -> KeyLeft | None:
+        if self.memory is None or not (self.key.used or self.count == 0):
+            return None
+        return self.memory.left()
+
+    @property
+    def _leaves_old_key(self) -> bool:
+        """True if an attempt of unknown end stands under the call's key."""
+        return self.memory is not None and self.tally.known & certainty.UNCLEAR != 0
 
     def _kind_of(self, effect: Effect) -> str:
         """Return the effect by which ``certainty.TABLE`` judges an attempt: a write, if the action
@@ -551,6 +590,8 @@ class Attempts(SecretHolder):
         sent = Sent.UNKNOWN if is_begun else Sent.NOTHING
         if self.current is not None and is_begun and self.since is not None:
             self.tally.failed += 1
+            if self.memory is not None:
+                self.memory.note_ago(self.dependencies.clock.time() - self.since)
             self._note(self.current, self.since, "in_doubt" if leaves else "cancelled")
         if is_begun:
             self.tally.known |= certainty.TABLE[self._kind_of(effect), certainty.LOST].adds

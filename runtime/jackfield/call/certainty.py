@@ -13,7 +13,6 @@ from jackfield.kernel.dataclass import dataclass
 
 if TYPE_CHECKING:
     from jackfield.kernel.errors import JackfieldError
-    from jackfield.manifest.manifest import Effect
 
 NOTHING, UNCLEAR, UNREPEATABLE, ANSWERED, SILENT = 0, 1, 2, 4, 8
 FACTS: Mapping[int, str] = {
@@ -27,18 +26,11 @@ FACTS: Mapping[int, str] = {
 }
 """Facts that are known of a call. They add up: no later attempt takes one away."""
 
-READ, IDEMPOTENT, CALLERS_KEY, DERIVED_KEY, WRITE = (
-    "read",
-    "idempotent",
-    "caller's key",
-    "derived key",
-    "write",
-)
+READ, IDEMPOTENT, KEYED, WRITE = "read", "idempotent", "by key", "write"
 EFFECTS: Mapping[str, str] = {
     READ: "It changes nothing.",
     IDEMPOTENT: "Whoever repeats it, it takes effect once.",
-    CALLERS_KEY: "It takes effect once under a key, which the caller gave: a repeat has the same.",
-    DERIVED_KEY: "It takes effect once under a key, which ends with the invocation.",
+    KEYED: "Under its key it takes effect once, while the provider keeps the key.",
     WRITE: "Each attempt may take effect.",
 }
 
@@ -88,18 +80,13 @@ TABLE: Mapping[tuple[str, str], Consequence] = {
     (IDEMPOTENT, SUCCEEDED): Consequence(ANSWERED),
     (IDEMPOTENT, UNREPORTED): Consequence(ANSWERED | SILENT),
     (IDEMPOTENT, UNUSABLE): Consequence(UNREPEATABLE),
-    (CALLERS_KEY, REFUSED): Consequence(NOTHING, BY_ERROR),
-    (CALLERS_KEY, LOST): Consequence(UNCLEAR, BY_ERROR),
-    (CALLERS_KEY, SUCCEEDED): Consequence(ANSWERED),
-    (CALLERS_KEY, UNREPORTED): Consequence(ANSWERED | SILENT),
-    (CALLERS_KEY, UNUSABLE): Consequence(UNREPEATABLE),
-    (DERIVED_KEY, REFUSED): Consequence(NOTHING, BY_ERROR),
-    (DERIVED_KEY, LOST): Consequence(_MAY_HAVE, BY_ERROR),
-    (DERIVED_KEY, PART_REFUSED): Consequence(UNREPEATABLE, BY_ERROR),
-    (DERIVED_KEY, PART_LOST): Consequence(_MAY_HAVE, BY_ERROR),
-    (DERIVED_KEY, SUCCEEDED): Consequence(ANSWERED),
-    (DERIVED_KEY, UNREPORTED): Consequence(ANSWERED | SILENT),
-    (DERIVED_KEY, UNUSABLE): Consequence(UNREPEATABLE),
+    (KEYED, REFUSED): Consequence(NOTHING, BY_ERROR),
+    (KEYED, LOST): Consequence(_MAY_HAVE, BY_ERROR),
+    (KEYED, PART_REFUSED): Consequence(UNREPEATABLE, BY_ERROR),
+    (KEYED, PART_LOST): Consequence(_MAY_HAVE, BY_ERROR),
+    (KEYED, SUCCEEDED): Consequence(ANSWERED),
+    (KEYED, UNREPORTED): Consequence(ANSWERED | SILENT),
+    (KEYED, UNUSABLE): Consequence(UNREPEATABLE),
     (WRITE, REFUSED): Consequence(NOTHING, BY_ERROR),
     (WRITE, LOST): Consequence(_MAY_HAVE, BY_CALLER),
     (WRITE, PART_REFUSED): Consequence(UNREPEATABLE),
@@ -139,13 +126,6 @@ VERDICTS: Mapping[int, str] = {
 """What a caller is told of an error that ends the call, by the facts."""
 SAY_EARLIER = frozenset({EARLIER, EARLIER_UNKNOWN})
 UNKNOWNS = frozenset({UNKNOWN, EARLIER_UNKNOWN, ANSWERED_UNKNOWN})
-
-
-def kind_of(effect: Effect, *, derived: bool) -> str:
-    """Return the kind of an action idempotent by a key. ``derived``: the caller gave none."""
-    if effect != IDEMPOTENT:
-        return effect
-    return DERIVED_KEY if derived else CALLERS_KEY
 
 
 def failure(*, lost: bool, part: bool) -> str:

@@ -7,7 +7,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from jackfield.call.errors_map import Unmapped, cause_of
+from jackfield.call.errors_map import Unmapped, cause_of, in_doubt
 from jackfield.call.masking import mask_names, masked_error
 from jackfield.call.settle import failed
 from jackfield.call.tally import repeated
@@ -17,7 +17,6 @@ from jackfield.kernel.errors import (
     Internal,
     InvalidConnection,
     JackfieldError,
-    JobFailed,
     Unauthenticated,
 )
 from jackfield.kernel.failures import exhausted
@@ -26,6 +25,7 @@ from jackfield.kernel.interrupts import drop_frames
 
 if TYPE_CHECKING:
     from jackfield.call.reached import Reached
+    from jackfield.call.tally import KeyMemory
     from jackfield.invocation import Result
 
 _LOG, _QUEUED = logging.getLogger("jackfield.call"), logging.getLogger("jackfield.queue")
@@ -70,14 +70,10 @@ def refused(call: Reached, error: JackfieldError, workspace: str) -> Result:
         error = attempts.final(error)
         if isinstance(error, Unauthenticated) and attempts.opening is not None:
             attempts.opening.forget_secrets()
-    elif (
-        claimed is not None
-        and claimed.is_again
-        and (plan is None or plan.action.effect == "idempotent")
-    ):
-        error = error if plan is None else repeated(error)
-        is_keyed = call.asked is not None and call.asked.invocation.idempotency_key is not None
-        error.binds_key = is_keyed and not isinstance(error, JobFailed)
+    elif (earlier := _earlier(call)) is not None:
+        error = _still_in_doubt(call, error, earlier)
+    elif claimed is not None and claimed.is_again and plan is not None:
+        error = repeated(error) if plan.action.effect == "idempotent" else error
     # the validation has redacted these values by their schema
     judged = plan is None and isinstance(error, InvalidConnection)
     redactor = None if judged else call.redactor
@@ -101,11 +97,31 @@ def unexpected(call: Reached, error: Exception, workspace: str) -> Result:
     # an attempt that has begun may have sent
     short = exhausted(error) if attempts is None or not attempts.count else None
     failure: JackfieldError = short or _bug(call)
+    if attempts is None and (earlier := _earlier(call)) is not None:
+        failure = _still_in_doubt(call, failure, earlier)
     if attempts is not None:
         judged = attempts.unusable(Unmapped(error))
         failure = judged if isinstance(judged, InDoubt) else failure
     drop_frames(error, call.how.handled)
     return failed(call.ended(), failure)
+
+
+def _earlier(call: Reached) -> KeyMemory | None:
+    """Return the provider's memory of the key, if an earlier run of the call may have taken effect
+    under it.
+    """
+    earlier, claimed = None if call.row is None else call.row.earlier, call.how.claimed
+    if call.plan is not None:
+        return earlier if call.plan.action.needs_key else None
+    return None if claimed is not None and claimed.key_facts is None else earlier
+
+
+def _still_in_doubt(call: Reached, error: JackfieldError, earlier: KeyMemory) -> InDoubt:
+    """Return the doubt that an earlier run has left, whatever ends this one before its first
+    attempt.
+    """
+    meta = call.how.meta
+    return in_doubt(meta.action or "", meta.invocation_id, error, (), earlier.left())
 
 
 def interrupted(call: Reached, workspace: str) -> None:

@@ -32,6 +32,7 @@ from jackfield.kernel.interrupts import drop_frames, is_thrown_in, let_out_of_ca
 
 if TYPE_CHECKING:
     from jackfield.call.how import How
+    from jackfield.call.tally import KeyLeft
     from jackfield.connector import Inputs
     from jackfield.connector.context import Answered, Call
     from jackfield.connector.loaded import LoadedConnector
@@ -229,14 +230,15 @@ def in_doubt(
     identifier: str,
     error: JackfieldError,
     done: Sequence[Answered],
+    key: KeyLeft | None = None,
     *,
     answered: bool = False,
 ) -> InDoubt:
     """Build the error for an action that may have taken effect, or that took effect in part because
     one of its steps succeeded. ``identifier`` is the invocation's ID.
 
-    ``answered``: the provider has reported success, and ``error`` says why its answer cannot be
-    used.
+    ``key``: the key by which the provider still knows the request. ``answered``: the provider
+    has reported success, and ``error`` says why its answer cannot be used.
     """
     what = (
         error.message
@@ -244,6 +246,8 @@ def in_doubt(
         else f"an unexpected {type(error.cause).__name__}"
     )
     step = NextStep("in_part" if done else "in_doubt", id=identifier)
+    if key is not None and key.by_caller and not done:
+        step = NextStep("ask_again", id=identifier, until=key.until)
     text = f"'{action}' was sent and may have taken effect: {what}"
     if answered:
         text = f"'{action}' was answered with success, but its outcome cannot be told: {what}"
@@ -261,6 +265,8 @@ def in_doubt(
         provider=provider,
         sent=Sent.UNKNOWN,
     )
+    if key is not None:
+        doubt.retry_until, doubt.retryable = key.until, key.by_caller
     doubt.__cause__ = error
     return doubt
 

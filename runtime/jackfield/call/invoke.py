@@ -230,6 +230,7 @@ class Pipeline(Pipe):
         row.weigh(
             None if code.effect_of is None else attempts.declared,
             is_unrepeatable=not is_claimed and attempts.ends_in_doubt,
+            key_kept=None if attempts.memory is None else attempts.memory.kept,
         )
         for place in points.before_begin:
             if (result := await parts[place].before_begin(checked, again=False)) is not None:

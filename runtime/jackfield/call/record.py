@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
+    from jackfield.call.tally import KeyMemory
     from jackfield.invocation import Meta, Result
     from jackfield.invocation.entry import Entry
     from jackfield.manifest.manifest import ActionManifest, Manifest
@@ -29,6 +30,8 @@ class CallRecord(Protocol):
     - ``marking``: makes the marker of one attempt, or of ``EVERY`` attempt: 26 characters that
       nobody outside the workspace can compute. None if no look would search for the marker.
     - ``unrecorded``: warning for the caller, if the outcome could not be recorded.
+    - ``earlier``: the key under which an earlier run of the call has sent its request, with an
+      unknown end; None if there was none.
     """
 
     keeps: bool
@@ -37,6 +40,7 @@ class CallRecord(Protocol):
     references: Sequence[str]
     marking: Callable[[int], str] | None
     unrecorded: tuple[Mapping[str, Any], ...]
+    earlier: KeyMemory | None
 
     def name(self, meta: Meta) -> None:
         """Copy the names of connector and action from a Result's meta, where secrets are redacted
@@ -59,9 +63,10 @@ class CallRecord(Protocol):
     def keep_inputs(self) -> None:
         """Store the inputs, redacted."""
 
-    def weigh(self, declared: str | None, *, is_unrepeatable: bool) -> None:
+    def weigh(self, declared: str | None, *, is_unrepeatable: bool, key_kept: float | None) -> None:
         """Record the effect that the action has with these inputs, which decides how a lost call
-        ends. None: the effect of ``describe``.
+        ends. None: the effect of ``describe``. ``key_kept``: seconds for which the provider keeps
+        the call's key, if it has one.
         """
 
     @property

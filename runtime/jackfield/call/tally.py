@@ -1,5 +1,5 @@
-"""Tally of the attempts of a call, which decides its verdict, and the dependencies that a
-workspace's attempts share.
+"""Tally of the attempts of a call, which decides its verdict, the provider's memory of its key, and
+the dependencies that a workspace's attempts share.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from jackfield.call import certainty
 from jackfield.connector.context import MAX_WARNINGS
 from jackfield.connector.failed_entries import FailedEntries
+from jackfield.kernel.clock import iso
 from jackfield.kernel.dataclass import dataclass, field, replace
 from jackfield.kernel.errors import (
     Cancelled,
@@ -61,6 +62,59 @@ EVERY = 0
 the provider compares their requests.
 """
 _MAX_LOGGED = 100
+LONGEST_SHARE = 60.0
+"""Maximum seconds that an attempt under an old key is expected to take. It begins only if the key
+lasts that long, or until the call's deadline.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class KeyLeft:
+    """Key by which the provider knows a request in doubt, ``until`` a time (RFC 3339)."""
+
+    until: str
+    by_caller: bool
+
+
+@dataclass(slots=True)
+class KeyMemory:
+    """Memory of a provider that keeps keys for ``kept`` seconds. A key is as old as the first
+    attempt under it whose end is unknown. Once the provider has forgotten it, a request under it
+    takes effect again.
+    """
+
+    clock: Clock
+    kept: float
+    by_caller: bool
+    sent_at: float | None = None
+    """Time of the earliest attempt of unknown end, in seconds of the monotonic clock."""
+
+    def note(self, sent_at: float) -> None:
+        """Note an attempt of unknown end."""
+        self.sent_at = sent_at if self.sent_at is None else min(self.sent_at, sent_at)
+
+    def note_ago(self, seconds: float) -> None:
+        """Note an attempt of unknown end that was made so many seconds ago."""
+        self.note(self.clock.monotonic() - seconds)
+
+    def outlasts(self, remaining: float) -> bool:
+        """Return whether the provider keeps the key until another attempt has ended, in a call with
+        so many seconds ``remaining``.
+        """
+        left = self._left()
+        return left is None or min(LONGEST_SHARE, remaining) < left
+
+    def left(self) -> KeyLeft | None:
+        """Return the key of a request in doubt; None if the provider may have forgotten it."""
+        left = self._left()
+        if left is None or left <= 0:
+            return None
+        return KeyLeft(iso(self.clock.time() + left) or "", self.by_caller)
+
+    def _left(self) -> float | None:
+        if self.sent_at is None:
+            return None
+        return self.sent_at + self.kept - self.clock.monotonic()
 
 
 def shares_marker(marker: Marker | None, declared: Effect, inputs: Mapping[str, Any]) -> bool:
@@ -85,14 +139,11 @@ def _copied(error: JackfieldError, message: str) -> JackfieldError:
     return found
 
 
-def repeated(
-    error: JackfieldError, *, is_doubt: bool = False, has_key: bool = False
-) -> JackfieldError:
+def repeated(error: JackfieldError, *, is_doubt: bool = False) -> JackfieldError:
     """Return a copy of ``error`` that says that its own or an earlier attempt may have taken
     effect. A refusal of a repeat is often due to that effect, whatever its code.
 
     ``is_doubt``: the caller turns the error into a doubt, which says so about the last attempt.
-    ``has_key``: the provider knows the caller's key.
     """
     is_last = error.sent is Sent.UNKNOWN
     if isinstance(error, InDoubt) or (is_last and is_doubt) or {_EARLIER, _LAST} & {*error.details}:
@@ -106,9 +157,9 @@ def repeated(
             else " (an earlier attempt may have taken effect)"
         ),
     )
-    found.details, found.binds_key = (*error.details, _LAST if is_last else _EARLIER), has_key
+    found.details = (*error.details, _LAST if is_last else _EARLIER)
     if error.retryable or isinstance(error, Cancelled):
-        found.hint = NextStep("send_again_keyed" if has_key else "send_again")
+        found.hint = NextStep("send_again")
     else:
         found.hint = (
             f"{error.hint or ''} Check with the provider whether "
@@ -191,10 +242,8 @@ class Tally:
         if error.retryable and not (isinstance(error, TimedOut) and error.unexplained):
             self.last, self.failures = error, self.failures + 1
 
-    def ended(self, error: JackfieldError, *, has_key: bool) -> JackfieldError:
-        """Return the error that ends the run, as ``Attempts.ended`` does. ``has_key``: the provider
-        knows the caller's key.
-        """
+    def ended(self, error: JackfieldError) -> JackfieldError:
+        """Return the error that ends the run, as ``Attempts.ended`` does."""
         if (
             self.last is not None
             and isinstance(error, TimedOut)
@@ -205,9 +254,7 @@ class Tally:
         if error is self.last and self.failures > 1 and not isinstance(error, NotYet):
             error = counted(error, self.failures)
         if certainty.verdict(self.known) in certainty.SAY_EARLIER:
-            return repeated(
-                error, is_doubt=self.known & certainty.UNREPEATABLE != 0, has_key=has_key
-            )
+            return repeated(error, is_doubt=self.known & certainty.UNREPEATABLE != 0)
         return error
 
     def note(self, call: Call, step: str, started: float, ended: float, outcome: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from jackfield.invocation.keyed import KeyFacts
 from jackfield.kernel.dataclass import dataclass, replace
 from jackfield.kernel.errors import UnknownConnection
 
@@ -35,6 +36,13 @@ class Claimed:
     """True if the invocation was claimed before, or an earlier call with its request and its key
     may have taken effect.
     """
+
+    sent_at: float | None = None
+    """Time of the earliest run whose end is unknown, in seconds since 1970; None if there was
+    none.
+    """
+    key_facts: KeyFacts | None = None
+    """Facts about its key from an earlier run, if the provider recognises the request by it."""
 
     def of(self, stored: Mapping[str, Any]) -> Claimed:
         """Return the claim with facts of the decrypted invocation."""

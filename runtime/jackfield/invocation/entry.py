@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from jackfield.invocation.keyed import KeyFacts, earliest_lost
 from jackfield.kernel.clock import iso
 from jackfield.kernel.dataclass import dataclass
 from jackfield.kernel.exports import late_hints
@@ -72,9 +73,11 @@ class Draft:
     """Output of its Result that no policy has decided on, sealed with the Result."""
     in_transaction: Callable[[Any], None] | None = None
     """Function with more statements for the database transaction that queues the invocation."""
-    repeats: str | None = None
-    """ID of the failed call of the same request whose key this call takes over as it begins. The
-    failed call may have taken effect.
+    key_facts: KeyFacts | None = None
+    """Facts about its key, if the provider recognises the request by it; else None."""
+    queued_by: Callable[[Any], int] | None = None
+    """Statements that queue it in the row of a doubt, whose request is sent again; None: its own
+    row.
     """
     kept_for: float | None = None
     """Seconds for which an ended invocation holds its key and is stored at least; None: by the
@@ -135,6 +138,12 @@ class Entry:
     """
     key_space: str = ""
     """Space of the idempotency key: empty for a caller's key."""
+    key_facts: KeyFacts | None = None
+    """Facts about its key, if the provider recognises the request by it; else None."""
+    asked: tuple[Mapping[str, Any], ...] = ()
+    """Requests sent again under the key of a doubt, the newest last: ``at``, ``by`` whom, ``until``
+    when at the latest; at their end ``endedAt`` and ``outcome``.
+    """
     inputs: Mapping[str, Any] | None = None
     outcomes: tuple[Mapping[str, Any], ...] = ()
     """Outcomes of the objects that the invocation had sent, the most severe first; only for an
@@ -152,10 +161,6 @@ class Entry:
     """Output that no policy has decided on, of a job that ends. Entries read from the journal never
     have it.
     """
-    binds_key: bool = False
-    """True for a failure that may have taken effect under its key. Only the same request may be
-    sent under this key.
-    """
     damage: str | None = None
     """Description of the damage if the row cannot be read in full; damaged parts are left out."""
 
@@ -166,6 +171,35 @@ class Entry:
     def is_open(self) -> bool:
         """True while the invocation is queued, runs, or waits for a person's approval."""
         return self.status in ("queued", "running", "waiting")
+
+    @property
+    def sent_at(self) -> float | None:
+        """Time of the earliest run whose end is unknown, in seconds since 1970; None if each run
+        has ended clearly.
+        """
+        moments = [earliest_lost(self.deliveries)]
+        moments += [self.started_at] if self.status in ("running", "in_doubt") else []
+        return min((one for one in moments if one is not None), default=None)
+
+    @property
+    def key_left(self) -> float | None:
+        """Time until which the provider knows the key of its request, in seconds since 1970; None
+        if no run of it may have taken effect under a key.
+        """
+        sent_at = self.sent_at
+        return None if sent_at is None or self.key_facts is None else sent_at + self.key_facts.kept
+
+    def is_being_asked(self, now: float) -> bool:
+        """Return whether its request is being sent again; not after the time for that, since its
+        process may have died.
+        """
+        last = self.asked[-1] if self.asked else {}
+        return "endedAt" not in last and float(last.get("until", 0.0)) > now
+
+    @property
+    def is_by_caller(self) -> bool:
+        """True if a caller has given its idempotency key."""
+        return self.idempotency_key is not None and not self.key_space
 
     @property
     def looks(self) -> Sequence[Mapping[str, Any]]:

@@ -50,6 +50,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from enum import Enum
+from time import gmtime, strftime
 
 from jackfield.kernel.dataclass import core_schema, dataclass, readable
 from jackfield.kernel.exports import late_hints
@@ -186,10 +187,8 @@ class JackfieldError(Exception):
     """True if the failure is as final as a success: it holds its idempotency key, and is
     replayed.
     """
-    binds_key: bool = False
-    """True if the provider may have carried out the request under its caller's key. Only the same
-    request may be sent again under this key.
-    """
+    retry_until: str | None = None
+    """Time (RFC 3339, UTC) until which the provider knows the key of a request in doubt."""
     http_status: int = 500
     problem: ClassVar[str | None] = None
     """Code of a problem document, if a finer code than ``code`` exists; else None."""
@@ -259,6 +258,8 @@ class JackfieldError(Exception):
             body["provider"] = self.provider.to_json()
         if self.retry_after is not None:
             body["retryAfterSeconds"] = round(self.retry_after, 3)
+        if self.retry_until is not None:
+            body["retryUntil"] = self.retry_until
         return body
 
     @staticmethod
@@ -275,6 +276,7 @@ class JackfieldError(Exception):
             provider=said and Provider.from_json(said),
             retry_after=data.get("retryAfterSeconds"),
         )
+        error.retry_until = data.get("retryUntil")
         error.retryable = data.get("retryable", error.retryable)
         return error
 
@@ -284,6 +286,11 @@ def _remade(kind: type[JackfieldError], args: tuple[Any, ...]) -> JackfieldError
 
 
 readable(JackfieldError, *READABLE)
+
+
+def is_past(moment: str | None) -> bool:
+    """Return whether a time (RFC 3339, UTC, with milliseconds) is over; None is."""
+    return moment is None or moment <= strftime("%Y-%m-%dT%H:%M:%S.000Z", gmtime())
 
 
 class InvalidInvocation(JackfieldError):
@@ -514,11 +521,24 @@ class FailedInPart(JobFailed):
 class InDoubt(JackfieldError):
     """Error for a request that was sent without a clear response, and whose effect a retry could
     repeat.
+
+    ``by_caller``: the request has the caller's key. Until ``retry_until`` the same request may be
+    sent again under it.
     """
 
     code = "in_doubt"
     http_status = 504
     exit_code = 3
+    by_caller: bool = False
+
+    @property
+    def retryable(self) -> bool:
+        """True while the provider knows the caller's key: the same request takes effect once."""
+        return self.by_caller and not is_past(self.retry_until)
+
+    @retryable.setter
+    def retryable(self, value: bool) -> None:
+        self.by_caller = value
 
 
 class InvalidOutput(JackfieldError):

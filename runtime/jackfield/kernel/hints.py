@@ -39,6 +39,11 @@ _WORDS: dict[str, dict[str, str]] = {
             "{id}); 'onDoubt': 'retry' is for callers "
             "who would rather send it twice than not at all."
         ),
+        "ask_again": (
+            "The provider keeps the key until {until}: before that, the same call with the same "
+            "idempotencyKey takes effect once. Later it could take effect twice: check with the "
+            "provider first (invocation {id})."
+        ),
         "in_part": (
             "Check with the provider whether it took effect before you send it again (invocation "
             "{id}): the details list the completed "
@@ -47,11 +52,6 @@ _WORDS: dict[str, dict[str, str]] = {
         "send_again": (
             "It may have taken effect. Its effect is the same however often it is sent: send "
             "the same call again."
-        ),
-        "send_again_keyed": (
-            "It may have taken effect. Call again with the same idempotencyKey: the provider "
-            "knows by it what it has done before, as "
-            "long as it keeps keys, often 24 hours."
         ),
         "may_be_queued": (
             "Look for the invocation {id} once the database is back; repeat it only if it is "

@@ -283,9 +283,7 @@ def _is_folded(text: str) -> bool:
 
 
 def _tokens(text: str) -> Iterator[Needle]:
-    from base64 import b64encode
-
-    run = b64encode(octets(text)).decode()
+    run = _encoded(octets(text))
     encoded = (*hexadecimal(text), run, run.rstrip("="), _url_safe(run), _url_safe(run.rstrip("=")))
     long_enough = [form for form in encoded if len(form) >= SHORT]
     for form in dict.fromkeys((text, *escaped(text), *as_characters(text), *long_enough)):
@@ -315,12 +313,16 @@ def _url_safe(run: str) -> str:
     return run.replace("+", "-").replace("/", "_")
 
 
-def _base64(raw: bytes) -> Iterator[Needle]:
-    """Yield the stable middle of ``raw`` at each offset, in both alphabets (RFC 4648 §4 and §5)."""
+def _encoded(raw: bytes) -> str:
     from base64 import b64encode
 
+    return b64encode(raw).decode()
+
+
+def _base64(raw: bytes) -> Iterator[Needle]:
+    """Yield the stable middle of ``raw`` at each offset, in both alphabets (RFC 4648 §4 and §5)."""
     for offset in range(3):
         bits = 8 * (offset + len(raw))
-        run = b64encode(bytes(offset) + raw).decode()[-(-8 * offset // 6) : bits // 6]
+        run = _encoded(bytes(offset) + raw)[-(-8 * offset // 6) : bits // 6]
         for form in dict.fromkeys((run, _url_safe(run))):
             yield Needle(form, before=offset > 0, after=bits % 6 > 0, encoded=True)

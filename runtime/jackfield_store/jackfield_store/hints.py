@@ -78,6 +78,11 @@ COMMANDS: Mapping[str, str] = {
         "succeeded', or 'failed'. '--on-doubt retry' (onDoubt) is for callers who would rather "
         "send it twice than not at all."
     ),
+    "ask_again": (
+        "The provider keeps the key until {until}: before that, the same command with the same "
+        "--idempotency-key takes effect once. Later it could take effect twice: check with the "
+        "provider first, then record that: 'jackfield invocations resolve {id}'."
+    ),
     "in_part": (
         "Check with the provider whether it took effect before you send it again: the details "
         "list the completed steps, which a repeat "

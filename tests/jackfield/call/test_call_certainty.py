@@ -73,7 +73,7 @@ class Scene:
 
     def play(self, folder: Path, kind: str) -> str:
         """Make the call; return what its caller is told."""
-        is_keyed = kind in {c.CALLERS_KEY, c.DERIVED_KEY}
+        is_keyed = kind == c.KEYED
         turns = [under_its_key(turn) for turn in self.turns] if is_keyed else self.turns
         connector = scripted(
             Script(*turns, begins=self.begins),
@@ -84,11 +84,9 @@ class Scene:
             pages=PAGES if self.pages else None,
         )
         given: dict[str, Any] = {"onDoubt": self.on_doubt} if self.on_doubt != "report" else {}
-        given |= {"idempotencyKey": "mine"} if kind == c.CALLERS_KEY else {}
         given |= {"inputs": {"fetchAll": True}} if self.pages else {}
-        url = f"sqlite:///{folder / 'journal.db'}" if kind == c.CALLERS_KEY else "none"
         folder.mkdir(parents=True, exist_ok=True)
-        with runtime(folder, connector, database_url=url) as board:
+        with runtime(folder, connector, database_url="none") as board:
             return seen(board.ask(**given))
 
 
@@ -174,9 +172,8 @@ CELLS: Mapping[tuple[str, str], tuple[tuple[Scene, ...], tuple[Consequence, ...]
         ),
     ),
     **_alike(c.IDEMPOTENT, _SAFE, _UNUSABLE),
-    **_alike(c.CALLERS_KEY, _SAFE, _UNUSABLE),
     **_alike(
-        c.DERIVED_KEY,
+        c.KEYED,
         (
             c.LOST,
             (
@@ -292,13 +289,13 @@ VERDICTS: Mapping[int, tuple[str, Scene, str]] = {
     ),
     c.UNREPEATABLE: (c.WRITE, Scene((part(NO),), "in_doubt in_doubt, after 1, part"), c.AS_IT_IS),
     c.UNCLEAR | c.UNREPEATABLE: (
-        c.DERIVED_KEY,
+        c.KEYED,
         Scene((LOST, NO), "in_doubt in_doubt, after 2, earlier"),
         c.UNKNOWN,
     ),
     c.UNREPEATABLE | c.ANSWERED: (c.WRITE, _ANSWERED, c.UNKNOWN),
     c.UNCLEAR | c.UNREPEATABLE | c.ANSWERED: (
-        c.DERIVED_KEY,
+        c.KEYED,
         Scene((LOST, Larger(text="hi")), "in_doubt in_doubt, after 2, answered"),
         c.UNKNOWN,
     ),

@@ -5,6 +5,8 @@ answered, and under whose key.
 from __future__ import annotations
 
 import asyncio
+import json
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -92,8 +94,8 @@ def test_a_connectors_own_doubt_is_judged_by_the_effect(
 
 
 def test_n1_the_callers_key_may_be_sent_again(tmp_path: Path) -> None:
-    """N1: with the caller's own key the same request may be repeated later, so it has failed and is
-    retryable.
+    """N1: with the caller's own key the same request may be repeated later: its doubt is retryable,
+    and the repeat sends again.
     """
     database = f"sqlite:///{tmp_path / 'journal.db'}"
     script = Script(keyed(LOST))
@@ -107,9 +109,23 @@ def test_n1_the_callers_key_may_be_sent_again(tmp_path: Path) -> None:
         result.status,
         result.error and result.error.code,
         result.error and result.error.retryable,
-    ) == ("failed", "unavailable", True)
+    ) == ("in_doubt", "in_doubt", True)
     assert script.tries > tries
     assert again.meta.replayed is False
+    assert again.meta.invocation_id == result.meta.invocation_id
+
+
+def test_no_attempt_is_made_under_a_key_that_may_be_forgotten(tmp_path: Path) -> None:
+    """A provider that keeps a key for less than an attempt takes is asked once in a call whose
+    answer was lost; after a clear refusal the key is as new.
+    """
+    for turn, tries in ((LOST, 1), (Unavailable("down", sent=Sent.NOTHING), 2)):
+        script = Script(keyed(turn), "done")
+        action = scripted(script, effect="idempotent", idempotent_by="key", key_kept=5)
+        with runtime(tmp_path / str(tries), action) as board:
+            result = board.ask()
+        assert script.tries == tries
+        assert result.status == ("in_doubt" if tries == 1 else "succeeded")
 
 
 def test_n1_a_repeat_within_the_invocation_settles_it(tmp_path: Path) -> None:
@@ -175,17 +191,22 @@ def test_a_step_that_succeeded_under_a_derived_key_is_in_doubt(tmp_path: Path) -
 
 
 def test_a_step_that_succeeded_under_the_callers_key_may_be_repeated(tmp_path: Path) -> None:
-    """The caller can send the same key again, so a refusal of a later step has just failed."""
+    """A refusal of a later step does not undo the first, and the caller can send the same key
+    again.
+    """
     url, refused = (
         f"sqlite:///{tmp_path / 'journal.db'}",
-        stepped(Rejected("no", sent=Sent.REFUSED)),
+        keyed(stepped(Rejected("no", sent=Sent.REFUSED))),
     )
     with runtime(
         tmp_path,
         scripted(Script(refused), effect="idempotent", idempotent_by="key"),
         database_url=url,
     ) as board:
-        assert board.ask(idempotencyKey="order-1").status == "failed"
+        result = board.ask(idempotencyKey="order-1")
+    assert result.status == "in_doubt"
+    assert result.error is not None
+    assert result.error.retryable
 
 
 def test_a_job_of_the_queue_is_asked_again_under_its_derived_key(tmp_path: Path) -> None:
@@ -225,12 +246,12 @@ def test_n1_the_journal_keeps_it_as_a_write(tmp_path: Path) -> None:
     ) as board:
         board.ask()
         board.ask(idempotencyKey="mine")
-    assert seen == ["write", "idempotent"]
+    assert seen == ["write", "write"]
 
 
 def test_n1_a_lost_delivery_leaves_its_doubt_to_the_next(tmp_path: Path) -> None:
-    """N1: a worker that was lost may have taken effect under the derived key, so a clear refusal of
-    the next delivery does not settle it.
+    """N1: a worker that was lost may have taken effect under the key, so a clear refusal of the
+    next delivery does not settle it. A delivery that has not begun has sent nothing.
     """
     script = Script(keyed(Rejected("no", sent=Sent.REFUSED)))
     url = f"sqlite:///{tmp_path / 'journal.db'}"
@@ -239,16 +260,26 @@ def test_n1_a_lost_delivery_leaves_its_doubt_to_the_next(tmp_path: Path) -> None
     ) as board:
         board.jackfield.enqueue(invocation())
         board.jackfield.enqueue(invocation(idempotencyKey="mine"))
-        queue = Queue(board.jackfield.storage.database)
-        for lost in queue.claim(2):
-            queue.give_back(lost)
-        derived, own = sorted(
-            (board.jackfield.run(again) for again in queue.claim(2)),
-            key=lambda result: result.status,
-            reverse=True,
-        )
+        board.jackfield.enqueue(invocation(idempotencyKey="not begun"))
+        database = board.jackfield.storage.database
+        queue = Queue(database)
+        for returned in queue.claim(3):
+            queue.give_back(returned)
+        lost = [{"delivery": 1, "startedAt": time.time(), "outcome": "lost"}]
+        with database.write() as transaction:
+            transaction.change(
+                "UPDATE invocations SET deliveries = :lost"
+                " WHERE COALESCE(idempotency_key, '') <> 'not begun'",
+                {"lost": json.dumps(lost)},
+            )
+        derived, own, unbegun = [board.jackfield.run(again) for again in queue.claim(3)]
     assert (derived.status, key_of(derived)) == ("in_doubt", derived.meta.invocation_id)
-    assert (own.status, own.error and own.error.code) == ("failed", "rejected")
+    assert (own.status, key_of(own), own.error and own.error.retryable) == (
+        "in_doubt",
+        "mine",
+        True,
+    )
+    assert (unbegun.status, unbegun.error and unbegun.error.code) == ("failed", "rejected")
 
 
 def test_another_process_sees_a_write_before_it_is_sent_and_a_doubt_before_its_caller(

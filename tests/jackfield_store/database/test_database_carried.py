@@ -34,7 +34,7 @@ pytest_plugins = ["shell_fixture"]
 
 LAST = known_migrations()[-1].version
 NEW = [one.version for one in known_migrations()]
-ADDED = {"invocations": ", None, ''", "doubts": ", None"}
+ADDED = {"invocations": ", None, '', None, None", "doubts": ", None"}
 """Ends of the rows of a table that have new: ``kept_for`` and ``key_space``, ``function``."""
 
 _BELL = '''

@@ -1,6 +1,6 @@
-"""A keyed write whose answers were all lost: its key belongs to its request until that is known,
-since the provider replays by the key what it took first. Else another request under it would be
-told the other's outcome.
+"""A keyed write whose answers were all lost: it is in doubt, and its key belongs to its request.
+The same request may be sent again under it while the provider keeps the key; another one would be
+told the first one's outcome.
 """
 
 from __future__ import annotations
@@ -122,6 +122,12 @@ def recovered(storage: Any) -> int:
     return found
 
 
+def _status(jackfield: Jackfield, identifier: str) -> str:
+    """The status of an entry."""
+    assert jackfield.journal is not None
+    return jackfield.journal.find(identifier).status
+
+
 WAYS = pytest.mark.parametrize("way", [direct, queued, batched])
 FIRST = pytest.mark.parametrize("first", [direct, queued])
 
@@ -143,7 +149,10 @@ def test_another_request_under_the_key_is_refused_and_the_same_is_sent_again(
     rightly.
     """
     provider.lost = True
-    assert (code(first(jackfield, asked())), provider.done) == ("unavailable", {"order-1": "first"})
+    doubt = first(jackfield, asked())
+    assert (code(doubt), provider.done) == ("in_doubt", {"order-1": "first"})
+    assert doubt.error is not None
+    assert doubt.error.retryable
     provider.lost = False
     other = (
         way(jackfield, asked("other")) if way is not queued else jackfield.invoke(asked("other"))
@@ -155,6 +164,7 @@ def test_another_request_under_the_key_is_refused_and_the_same_is_sent_again(
         "first",
         False,
     )
+    assert again.meta.invocation_id == doubt.meta.invocation_id
     replay = way(jackfield, asked())
     assert (replay.status, replay.meta.replayed) == ("succeeded", True)
 
@@ -163,15 +173,13 @@ def test_another_request_under_the_key_is_refused_and_the_same_is_sent_again(
 def test_the_key_stays_with_its_request_however_often_that_is_lost(
     jackfield: Jackfield, provider: Provider, way: Callable[..., Result]
 ) -> None:
-    """A refusal of a later call does not say what became of the first: it is told that, and the key
-    stays.
-    """
+    """A refusal of a later call does not say what became of the first: that stays in doubt."""
     provider.lost = True
     jackfield.invoke(asked())
     way(jackfield, asked())
     provider.lost, provider.refuses = False, True
     refused = way(jackfield, asked())
-    assert code(refused) == "rejected"
+    assert code(refused) == "in_doubt"
     assert "may have taken effect" in str(refused.error)
     assert code(jackfield.invoke(asked("other"))) == "idempotency_conflict"
     provider.refuses = False
@@ -198,6 +206,7 @@ def test_a_queued_repeat_that_is_cancelled_leaves_the_key_with_its_request(
     waiting = jackfield.enqueue(asked())
     assert isinstance(waiting, str)
     assert jackfield.cancel(waiting)
+    assert _status(jackfield, waiting) == "in_doubt"
     provider.lost = False
     assert code(jackfield.invoke(asked("other"))) == "idempotency_conflict"
     assert jackfield.invoke(asked()).status == "succeeded"

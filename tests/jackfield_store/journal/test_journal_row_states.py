@@ -102,6 +102,7 @@ ONLY: Mapping[str, dict[str, Any]] = {
     "statements.RECALL": {"released_at": 1.0},
     "statements.RECALL_ONE": {"released_at": 1.0},
     "statements.OVERRULE": {"resolved_by": "evidence"},
+    "statements.NOTE_ASKED": {"asked": "[]"},
 }
 """What a statement asks of its row beside the state."""
 _VALUES: dict[str, Any] = {
@@ -118,6 +119,8 @@ _VALUES: dict[str, Any] = {
     "key": "k",
     "key_space": "",
     "space": "",
+    "key_facts": None,
+    "asked": "[]",
     "purged_after": NOW,
     "evidence": "evidence",
     "suspect": 2,
@@ -142,6 +145,9 @@ GIVEN: Mapping[str, dict[str, Any]] = {
     "statements.ASK_TO_CANCEL": {"owner": "other"},
     "undecided._DECIDE": {"before": b"{}"},
     "statements.RESOLVE": {"resolved_by": "person"},
+    "statements.ASK": {"before": ""},
+    "statements.QUEUE_AGAIN": {"before": ""},
+    "statements.NOTE_ASKED": {"before": "[]"},
 }
 """Values of a statement that differ from those of all."""
 BEGINS: Mapping[str, dict[str, Any]] = {
@@ -153,10 +159,11 @@ BEGINS: Mapping[str, dict[str, Any]] = {
 """Values of what writes a row, by the event."""
 DECIDED = {
     *product(ROWS, ("statements.RESOLVE", "statements.OVERRULE", "undecided._DECIDE")),
-    (s.CLAIMED, "statements.RECOVERED"),
+    (s.WAITING, "statements.END_QUEUED"),
+    *product(ROWS, ("statements.NOTE_ASKED",)),
 }
 """Where a statement writes no doubt: what a person, evidence or a policy decides is none, nor is
-what was lost before it began.
+what waits for an approval.
 """
 ALSO: Mapping[str, set[str]] = {
     # the poll of a job ends by the one of jobs, which leaves more

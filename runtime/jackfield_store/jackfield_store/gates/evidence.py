@@ -29,10 +29,15 @@ class _Evidence(Passing):
         """Prepare the data for looks, and the marker of the attempts."""
         attempts, plan, record = checked.attempts, self.found.plan, cast("Record", self.row)
         # a lent connection allows one request
-        if not plan.code.evidence or not attempts.ends_in_doubt or plan.loan is not None:
+        leaves = plan.code.evidence and attempts.ends_in_doubt and plan.loan is None
+        if record.asking is None and not leaves:
             return
-        from jackfield_store.recording.expectations import expected
+        from jackfield_store.recording.expectations import expected, marker_of
 
+        if record.asking is not None:
+            record.marking = partial(marker_of, record.journal, record.draft.id, 0)
+            attempts.tally.shares_marker = True
+            return
         is_shared = shares_marker(plan.code.marker, attempts.declared, attempts.inputs)
         over: object = None if plan.target is None else plan.target.name or {}
         barred = partial(

@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, cast
 
 from jackfield.call import endings
-from jackfield.call.certainty import UNCLEAR
 from jackfield.call.gate import KEYED, QUEUED, RECORDED, REHEARSED, Gate, Passing
 from jackfield.call.reached import Ended
 from jackfield.kernel.errors import JackfieldError
 from jackfield.pacing.pace import pace_of
+from jackfield_store.recording.held_keys import asking
+from jackfield_store.recording.record import never
+from jackfield_store.recording.replays import replay_of
 
 if TYPE_CHECKING:
     from jackfield.call.call_records import Checked, Found
@@ -18,7 +20,11 @@ if TYPE_CHECKING:
     from jackfield.call.reached import Asked, Terms
     from jackfield.invocation import Result
     from jackfield.kernel.clock import Clock
+    from jackfield_store.recording.asking import Asking
     from jackfield_store.recording.record import Record
+
+
+_OTHER_ACCOUNT = "the connection may lead to another account now, which does not know the key"
 
 
 class _Key(Passing):
@@ -36,6 +42,8 @@ class _Key(Passing):
         """Return the Result that answers a repeat, otherwise None. A key that is most likely new is
         queried only where the call begins or ends.
         """
+        if self._record.asking is not None:
+            return None
         may_wait = not self._policies.must_judge and not found.pipe.is_observed
         if (
             may_wait
@@ -46,20 +54,30 @@ class _Key(Passing):
         return await self._held()
 
     async def before_begin(self, checked: Checked, *, again: bool) -> Result | None:
-        """Return the Result that answers a repeat whose first call began sooner, otherwise None."""
-        found = (
-            await self._held()
-            if again and not (self._record.is_undone and self._was_looked_for)
-            else None
-        )
-        if self._record.repeats and checked.found.plan.code.effect == "idempotent":
-            checked.attempts.tally.known |= UNCLEAR
-        return found
+        """Return the Result that answers a repeat whose first call began sooner, otherwise None. A
+        repeat that sends the request of a doubt again goes on from it, over the same account.
+        """
+        if again and not (self._record.is_undone and self._was_looked_for):
+            found = await self._held()
+            if found is not None:
+                return found
+        again_of, used = self._record.asking, self._record.draft.key_facts
+        if again_of is None:
+            return None
+        sent = again_of.entry.key_facts
+        if sent is None or used is None or not sent.is_same_account(used):
+            self._record.leave()
+            return _unasked(again_of, _OTHER_ACCOUNT)
+        checked.attempts.continue_after(again_of.memory)
+        return None
 
     async def output(self, ended: Ended) -> Ended:
         """Query a key that was not queried before the call ended. Return the recorded Result if the
-        call is a repeat, otherwise the end unchanged.
+        call is a repeat, otherwise the end unchanged. A request that was not sent again leaves the
+        doubt as it was.
         """
+        if self._record.asking is not None:
+            return self._asked_again(ended, self._record.asking)
         record, is_over = self._record, False
         if not record.is_unseen:
             return ended
@@ -75,9 +93,21 @@ class _Key(Passing):
         return ended if late is None else Ended(self._answer(late))
 
     async def _held(self) -> Result | None:
-        found = await self._record.replay()
+        record = self._record
+        is_asked = record.asking is not None
+        asks = never if is_asked else asking(self.found, record.journal.time)
+        record.ask_nothing()
+        found = await record.replay(asks=asks)
         self._was_looked_for = True
         return None if found is None else self._answer(found)
+
+    def _asked_again(self, ended: Ended, again_of: Asking) -> Ended:
+        result = ended.recorded
+        if result.status == "failed" and result.error is not None:
+            return Ended(_unasked(again_of, result.error.message), ended.attempts)
+        if result.status == "succeeded":
+            result.meta.resolution = ended.result.meta.resolution = again_of.resolution()
+        return ended
 
     def _answer(self, found: Result) -> Result:
         """Return the Result of the call that holds the key. If that call waits for an approval, the
@@ -139,3 +169,11 @@ def _begins_at_once(plan: Plan, terms: Terms, asked: Asked, clock: Clock) -> boo
         code.budget is not None
         or pace_of(opening.cache, (plan.manifest.key, code.key), clock, {}, (), None).is_free
     )
+
+
+def _unasked(again_of: Asking, why: str) -> Result:
+    """Return the Result of a doubt whose request was not sent again."""
+    result = replay_of(again_of.entry)
+    warning = {"path": "", "message": f"the request was not sent again: {why}"}
+    result.meta.warnings = (*result.meta.warnings, warning)
+    return result

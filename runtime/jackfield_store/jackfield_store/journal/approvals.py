@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 
 from jackfield.kernel.clock import iso
 from jackfield_store.database.outbox import record
-from jackfield_store.journal.statements import MAY_HAVE_SENT
 
 if TYPE_CHECKING:
     from jackfield.invocation.entry import Draft
@@ -51,9 +50,9 @@ _APPROVE = """
 UPDATE invocations SET available_at = :due, not_after = :not_after
 WHERE workspace = :workspace AND id = :id AND status = 'queued' AND available_at IS NULL AND owner IS NULL AND not_after > :now
 """
-_END = f"""
+_END = """
 UPDATE invocations SET status = 'failed', error_code = :error_code, settled_at = :now, result = :result, inputs = :inputs,
-    key_held = CASE WHEN {MAY_HAVE_SENT} THEN key_held ELSE 0 END, available_at = :now
+    key_held = 0, available_at = :now
 WHERE workspace = :workspace AND id = :id AND status = 'queued' AND available_at IS NULL
 """
 _DECIDE = """

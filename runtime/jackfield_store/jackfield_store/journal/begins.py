@@ -13,7 +13,7 @@ from jackfield.kernel.dataclass import dataclass
 from jackfield_store.database.batches import JointUnit
 from jackfield_store.database.faults import UniqueViolation
 from jackfield_store.journal import terms
-from jackfield_store.journal.statements import INSERT, LET_GO_OF_KEY
+from jackfield_store.journal.statements import INSERT
 
 if TYPE_CHECKING:
     from jackfield.invocation.entry import Draft
@@ -48,8 +48,6 @@ class Begins(JointUnit):
     def __call__(self, transaction: Transaction) -> int:
         """Run the unit alone."""
         row = self.row()
-        if self.draft.repeats is not None:
-            let_go(transaction, row["workspace"], self.draft.repeats)
         begun = terms.insert(transaction, INSERT, row, self.draft)
         if self.also is not None:
             self.also(transaction)
@@ -58,9 +56,6 @@ class Begins(JointUnit):
     def run_all(self, units: Sequence[Begins], transaction: Transaction) -> None:
         """Add the rows of several units."""
         rows = [unit.row() for unit in units]
-        for unit, row in zip(units, rows, strict=True):
-            if unit.draft.repeats is not None:
-                let_go(transaction, row["workspace"], unit.draft.repeats)
         transaction.change_many(INSERT, rows)
         found = sorted(
             (row["workspace"], place)
@@ -72,13 +67,6 @@ class Begins(JointUnit):
         for unit in units:
             if unit.also is not None:
                 unit.also(transaction)
-
-
-def let_go(transaction: Transaction, workspace: str, repeated: str) -> None:
-    """Take the key from a failure, so that its repeat can use the key; another row may have taken
-    the key meanwhile.
-    """
-    transaction.change(LET_GO_OF_KEY, {"workspace": workspace, "id": repeated})
 
 
 def beginning(begins: Begins, workspace: str) -> Callable[[Transaction], int]:

@@ -54,10 +54,18 @@ _ADOPT = """
 INSERT INTO doubts (workspace, id, facts, since, look_at, function) VALUES (:workspace, :id, :facts, :now, :look_at, :function)
 ON CONFLICT (workspace, id) DO NOTHING
 """
+_KEEP = """
+INSERT INTO doubts (workspace, id, facts, since) VALUES (:workspace, :id, :facts, :now)
+ON CONFLICT (workspace, id) DO UPDATE SET claim = doubts.claim + 1,
+    look_at = CASE WHEN doubts.look_at < :until THEN :until ELSE doubts.look_at END
+"""
 _FOUND_OUT = f"UPDATE doubts SET facts = :facts WHERE {_PLACE} AND claim = :claim"
 _FORGET = f"DELETE FROM doubts WHERE {_PLACE} AND claim = :claim"
 _OPEN = f"UPDATE doubts SET facts = :facts, since = :now, look_at = :look_at WHERE {_PLACE}"
-_LEFT = f"UPDATE doubts SET since = :now, look_at = :look_at WHERE {_PLACE} AND since IS NULL"
+_LEFT = (
+    "UPDATE doubts SET since = :now, look_at = :look_at "
+    f"WHERE {_PLACE} AND (since IS NULL OR look_at IS NULL)"
+)
 _DROP = f"DELETE FROM doubts WHERE {_PLACE} AND since IS NULL"
 _COLUMNS = "workspace, id, facts, log, since, look_at, claim, looks, contradicted_at, function"
 _ONE = f"SELECT {_COLUMNS} FROM doubts WHERE {_PLACE}"
@@ -122,6 +130,15 @@ def opened(
             "look_at": now + spread(first),
         },
     )
+
+
+def keep_from_looking(
+    transaction: Transaction, place: Mapping[str, str], now: float, until: float
+) -> None:
+    """Let no look be made while the request of a doubt is sent again; a look that is being made is
+    overtaken.
+    """
+    transaction.change(_KEEP, {**place, "facts": UNKNOWN, "now": now, "until": until})
 
 
 def dropped(transaction: Transaction, workspace: str, identifier: str) -> None:

@@ -10,7 +10,9 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from jackfield.invocation.entry import Entry
+from jackfield.invocation.keyed import KeyFacts
 from jackfield.kernel.dataclass import replace
+from jackfield.kernel.errors import is_past
 from jackfield.kernel.exact import read_float
 from jackfield.kernel.stored_values import nearest_time, parsed, parsed_object, possible_time
 
@@ -53,6 +55,8 @@ COLUMNS = (
     "progress_text",
     "kept_for",
     "key_space",
+    "key_facts",
+    "asked",
 )
 
 EVIDENCE = "evidence"
@@ -68,23 +72,19 @@ _UNDECIDED = "undecided"
 the decision (``journal/undecided``).
 """
 _AGAIN = "again"
-"""Member of a stored failure: the same request, and no other, may be sent under its key again."""
+"""Member of failures that earlier versions stored of calls in doubt under their caller's key."""
 _BINDING = ("connector", "action", "connection", "caller", "idempotency_key", "fingerprint")
 """Columns that decide who may see a Result, and which request the Result answers."""
 
 
-def bound_result(
-    result: Mapping[str, Any], about: Any, *, answers: bool, binds: bool = False
-) -> Mapping[str, Any]:
+def bound_result(result: Mapping[str, Any], about: Any, *, answers: bool) -> Mapping[str, Any]:
     """Return a Result's JSON for storing, with a digest of its entry's columns: it cannot be moved
     to another entry.
 
     A failure that ``answers`` no other request has no output, and may be recorded before the
-    entry's connection is known. The JSON also says whether the Result ``binds`` its key. ``about``
-    has the columns, and the output of a success without a policy's decision.
+    entry's connection is known. ``about`` has the columns, and the output of a success without a
+    policy's decision.
     """
-    if binds:
-        return {**result, _AGAIN: True}
     if not answers:
         return result
     undecided = about.undecided
@@ -104,15 +104,16 @@ def opened_result(text: bytes, row: Any) -> Mapping[str, Any]:
     return read_result(text, row)[0]
 
 
-def read_result(text: bytes, row: Any) -> tuple[Mapping[str, Any], Mapping[str, Any] | None, bool]:
-    """Parse a Result as ``opened_result`` does; return it with the undecided output, and whether it
-    binds its key.
-    """
+def read_result(text: bytes, row: Any) -> tuple[Mapping[str, Any], Mapping[str, Any] | None]:
+    """Parse a Result as ``opened_result`` does; return it with the undecided output."""
     result: dict[str, Any] = json.loads(text, parse_float=read_float)
     if result.pop(_BOUND, None) not in (None, _binding(row)):
         raise ValueError("it belongs to another request or caller")
-    undecided, binds = result.pop(_UNDECIDED, None), result.pop(_AGAIN, None) is True
-    return result, undecided, binds
+    result.pop(_AGAIN, None)
+    error = result.get("error")
+    if error is not None and "retryUntil" in error and is_past(error["retryUntil"]):
+        result["error"] = {**error, "retryable": False}
+    return result, result.pop(_UNDECIDED, None)
 
 
 def _binding(about: Any) -> str:
@@ -121,7 +122,12 @@ def _binding(about: Any) -> str:
     ).hexdigest()[:32]
 
 
-def _tries(text: str | None) -> tuple[Mapping[str, Any], ...]:
+def tries(text: str | None) -> tuple[Mapping[str, Any], ...]:
+    """Parse a column of runs or attempts.
+
+    :raises ValueError: if it is not JSON.
+    :raises TypeError: if it is no array of objects.
+    """
     items = parsed(text) if text else []
     if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
         raise TypeError("not an array of objects")
@@ -141,8 +147,10 @@ def _time(value: float | None) -> float | None:
 
 
 _READERS: Mapping[str, Callable[[Any], Any]] = {
-    "attempt_log": _tries,
-    "deliveries": _tries,
+    "attempt_log": tries,
+    "deliveries": tries,
+    "asked": tries,
+    "key_facts": KeyFacts.of,
     "context": _context,
     "key_held": bool,
     "dry_run": bool,

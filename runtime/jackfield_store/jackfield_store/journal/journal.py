@@ -29,7 +29,7 @@ from jackfield_store.database.cursors import cursor_after, place_after
 from jackfield_store.database.shared_clock import SharedClock
 from jackfield_store.journal import statements as sql
 from jackfield_store.journal import terms
-from jackfield_store.journal.begins import Begins, beginning, let_go
+from jackfield_store.journal.begins import Begins, beginning
 from jackfield_store.journal.counts import sums
 from jackfield_store.journal.entry import bound_result, damaged_entry, read_entry, read_result
 from jackfield_store.journal.exchanges import ended
@@ -306,9 +306,10 @@ class Journal(ProcessLocal):
 
         def unit(transaction: Transaction) -> int:
             require_room(transaction, self.workspace, most, limit_of(draft))
-            if draft.repeats is not None:
-                let_go(transaction, self.workspace, draft.repeats)
-            count = terms.insert(transaction, sql.INSERT, self._queued(draft), draft)
+            if draft.queued_by is None:
+                count = terms.insert(transaction, sql.INSERT, self._queued(draft), draft)
+            else:
+                count = draft.queued_by(transaction)
             if draft.in_transaction is not None:
                 draft.in_transaction(transaction)
             return count
@@ -387,6 +388,7 @@ class Journal(ProcessLocal):
             "inputs": draft.inputs,
             "expires_at": now + draft.expires_at - draft.created_at,
             "erase": int(draft.effect == "write" and not draft.dry_run),
+            "key_facts": None if draft.key_facts is None else draft.key_facts.to_json(),
         }
         return lambda transaction: transaction.change(sql.BEGIN_QUEUED, values)
 
@@ -744,7 +746,7 @@ class Journal(ProcessLocal):
             "result": None,
             "rule": draft.rule,
             "delivery": draft.delivery,
-            "deliveries": None if draft.repeats is None else "[]",
+            "deliveries": None,
             "available_at": None,
             "not_after": None,
             "priority": draft.priority,
@@ -752,6 +754,7 @@ class Journal(ProcessLocal):
             "context": json.dumps(draft.context) if draft.context else None,
             "kept_for": draft.kept_for,
             "key_space": draft.key_space,
+            "key_facts": None if draft.key_facts is None else draft.key_facts.to_json(),
         }
 
     def _outcome(
@@ -759,7 +762,6 @@ class Journal(ProcessLocal):
     ) -> dict[str, Any]:
         error = result.error
         answers = result.status != "failed" or (error is not None and error.keeps_key)
-        binds = not answers and error is not None and error.binds_key
         return {
             "status": result.status,
             "error_code": result.error.code if result.error is not None else None,
@@ -768,9 +770,9 @@ class Journal(ProcessLocal):
             "request_id": result.meta.request_id,
             "settled_at": self.time.stamp(),
             "result": self.sealed_result(
-                draft.id, bound_result(result.to_json(), draft, answers=answers, binds=binds)
+                draft.id, bound_result(result.to_json(), draft, answers=answers)
             ),
-            "key_held": int(answers or binds),
+            "key_held": int(answers),
         }
 
     def sealed_result(self, identifier: str, result: Mapping[str, Any]) -> bytes:
@@ -784,10 +786,10 @@ class Journal(ProcessLocal):
         self, row: Row, inputs: Mapping[str, Any] | None = None, *, asks: bool = True
     ) -> Entry:
         """Read an entry from its row, with the policies' judgement for the caller if ``asks``."""
-        result, undecided, binds = None, None, False
+        result, undecided = None, None
         try:
             if row.result is not None:
-                result, undecided, binds = read_result(
+                result, undecided = read_result(
                     self.vault.open(self.workspace, ("invocation", row.id, "result"), row.result),
                     row,
                 )
@@ -797,7 +799,7 @@ class Journal(ProcessLocal):
         except (ValueError, TypeError, AttributeError):
             raise sealing.broken() from None
         if undecided is None or self._judge is None or not asks:
-            return replace(found, undecided=undecided, binds_key=binds)
+            return replace(found, undecided=undecided)
         return _seldom()[1].decided(self, found, row.result, undecided, self._judge)  # type: ignore[no-any-return]
 
     def _list_item(self, row: Row) -> Entry:

@@ -9,12 +9,14 @@ from functools import partial
 from typing import Any
 
 from jackfield.invocation.claimed import Claimed
+from jackfield.invocation.keyed import KeyFacts, earliest_lost
 from jackfield.kernel.clock import Clock, SystemClock
-from jackfield_store.database import Database, Transaction
+from jackfield_store.database import Database, Row, Transaction
 from jackfield_store.database.blocked import BlockedWorkspaces
 from jackfield_store.database.shared_clock import SharedClock
 from jackfield_store.journal import statements as sql
 from jackfield_store.journal.budgets import Budgets, QueueLimits
+from jackfield_store.journal.entry import tries
 from jackfield_store.journal.fair_order import FairOrder
 from jackfield_store.journal.instance import Instance
 
@@ -76,16 +78,7 @@ class Queue:
                 for row in rows
                 if transaction.change(sql.CLAIM, self._values(row.workspace, row.id))
             ]
-            return [
-                Claimed(
-                    row.workspace,
-                    row.id,
-                    row.inputs,
-                    row.delivery + 1,
-                    is_again=bool(row.delivery or row.lost),
-                )
-                for row in mine
-            ]
+            return [_claimed(row, row.workspace, row.id, row.delivery + 1) for row in mine]
 
         record = self._database.record
         return self._blocked.together(
@@ -107,13 +100,7 @@ class Queue:
         row = self._database.record(lambda transaction: transaction.find(sql.CLAIM_ONE, values))
         if row is None:
             return None
-        return Claimed(
-            workspace,
-            identifier,
-            row.inputs,
-            row.delivery,
-            is_again=bool(row.delivery > 1 or row.lost),
-        )
+        return _claimed(row, workspace, identifier, row.delivery)
 
     def give_back(self, claimed: Claimed) -> bool | None:
         """Return an invocation that has not begun to the queue; return False if it has begun.
@@ -189,3 +176,20 @@ class Queue:
             "id": identifier,
             "owner": Instance.of(self._database).owner,
         }
+
+
+def _claimed(row: Row, workspace: str, identifier: str, delivery: int) -> Claimed:
+    """Return the claim of a row; of a damaged one nobody knows when it was sent first."""
+    try:
+        sent_at, key_facts = earliest_lost(tries(row.deliveries)), KeyFacts.of(row.key_facts)
+    except (TypeError, ValueError):
+        sent_at, key_facts = 0.0, None
+    return Claimed(
+        workspace,
+        identifier,
+        row.inputs,
+        delivery,
+        is_again=bool(delivery > 1 or row.lost),
+        sent_at=sent_at,
+        key_facts=key_facts,
+    )

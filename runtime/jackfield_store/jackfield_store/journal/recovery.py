@@ -17,7 +17,7 @@ from typing import Any
 from jackfield.invocation import Result
 from jackfield.invocation.entry import Entry
 from jackfield.kernel.clock import Clock, monotonic
-from jackfield.kernel.dataclass import dataclass
+from jackfield.kernel.dataclass import dataclass, replace
 from jackfield.kernel.errors import Internal
 from jackfield.kernel.exact import result_json
 from jackfield.manifest.reading import HOST
@@ -213,9 +213,10 @@ class Recovery:
             "result": self._sealed(
                 workspace,
                 identifier,
-                bound_result(result.to_json(), None, answers=False, binds=True),
+                bound_result(result.to_json(), None, answers=False),
             ),
             "error_code": result.error.code if result.error is not None else None,
+            "status": result.status,
         }
 
     def _has_ended(self, row: Row) -> bool:
@@ -341,13 +342,11 @@ class Recovery:
                 {**about, **self._outcome(workspace, entry, left_behind(entry)), "dead": 0},
             )
         if _count(deliveries, "lost") >= DELIVERIES or _count(deliveries, "not_begun") >= _UNBEGUN:
-            return transaction.change(
-                sql.RECOVERED,
-                {
-                    **about,
-                    **self._outcome(workspace, entry, given_up(entry, deliveries)),
-                    "dead": 1,
-                },
+            known = replace(entry, deliveries=tuple(deliveries))
+            result = given_up(known, deliveries)
+            values = {**about, **self._outcome(workspace, known, result)}
+            return self._ended(
+                transaction, known, {**values, "dead": int(result.status == "failed")}
             )
         return transaction.change(
             sql.REDELIVER, {**about, "available_at": self._next(entry, deliveries)}
@@ -382,8 +381,6 @@ class Recovery:
 
     def _outcome(self, workspace: str, entry: Entry, result: Result) -> dict[str, Any]:
         is_failed = result.status == "failed"
-        # nobody knows here who knows the key
-        binds = is_failed and entry.effect == "idempotent" and entry.key_held
         return {
             "status": result.status,
             "error_code": result.error.code if result.error is not None else None,
@@ -394,9 +391,9 @@ class Recovery:
             "result": self._sealed(
                 workspace,
                 entry.id,
-                bound_result(result.to_json(), entry, answers=not is_failed, binds=binds),
+                bound_result(result.to_json(), entry, answers=not is_failed),
             ),
-            "key_held": int(binds or (not is_failed and entry.key_held)),
+            "key_held": int(not is_failed and entry.key_held),
         }
 
     def _sealed(self, workspace: str, identifier: str, result: Mapping[str, Any]) -> bytes | None:
@@ -464,6 +461,10 @@ def _end(transaction: Transaction, refusals: Iterable[Mapping[str, Any]]) -> int
     found = 0
     for values in refusals:
         ended = transaction.change(sql.END_QUEUED, values)
+        if ended and values["status"] == "in_doubt":
+            doubts.left(
+                transaction, values["workspace"], values["id"], "in_doubt", values["settled_at"]
+            )
         if ended:
             approvals.end(
                 transaction,

@@ -13,11 +13,11 @@ from jackfield_store.journal.entry import COLUMNS, EVIDENCE
 INSERT = """
 INSERT INTO invocations (workspace, id, status, connector, connector_version, action, effect, connection, caller, idempotency_key, key_held,
     fingerprint, dry_run, error_code, attempts, attempt_log, request_id, created_at, started_at, settled_at, expires_at, owner, inputs,
-    result, context, rule, delivery, deliveries, available_at, not_after, priority, twin, kept_for, key_space)
+    result, context, rule, delivery, deliveries, available_at, not_after, priority, twin, kept_for, key_space, key_facts)
 VALUES (:workspace, :id, :status, :connector, :connector_version, :action, :effect, :connection, :caller, :idempotency_key, :key_held,
     :fingerprint, :dry_run, :error_code, :attempts, :attempt_log, :request_id, :created_at, :started_at, :settled_at, :expires_at, :owner,
     :inputs, :result, :context, :rule, :delivery, :deliveries, :available_at, :not_after, :priority, :twin, :kept_for,
-    :key_space)
+    :key_space, :key_facts)
 """
 INSERT_ONCE = f"{INSERT}ON CONFLICT (workspace, id) DO NOTHING"
 _OURS = "workspace = :workspace AND id = :id AND owner = :owner AND delivery = :delivery"
@@ -61,6 +61,28 @@ WHERE workspace = :workspace AND id = :id AND status IN ('succeeded', 'failed') 
 """Statement by which a person's decision replaces one by evidence. The key moves with the outcome,
 if no other call has used it meanwhile.
 """
+ASK = """
+UPDATE invocations SET asked = :asked
+WHERE workspace = :workspace AND id = :id AND status = 'in_doubt' AND resolved_by IS NULL AND cancel_requested_at IS NULL
+    AND COALESCE(asked, '') = :before
+"""
+"""Statement by which one process sends the request of a doubt again under its key. Nobody has
+settled the doubt, and nobody else sends it.
+"""
+QUEUE_AGAIN = """
+UPDATE invocations SET status = 'queued', inputs = :inputs, deliveries = :deliveries, available_at = :available_at, not_after = :not_after,
+    priority = :priority, redriven = 1, owner = NULL, error_code = NULL, result = NULL, started_at = NULL, settled_at = NULL,
+    expires_at = NULL, recovered_at = NULL, released_at = NULL, cancel_at = NULL
+WHERE workspace = :workspace AND id = :id AND status = 'in_doubt' AND resolved_by IS NULL AND cancel_requested_at IS NULL
+    AND COALESCE(asked, '') = :before
+"""
+"""Statement that queues the request of a doubt again, under its key. Its earlier runs stay listed:
+they may have taken effect.
+"""
+NOTE_ASKED = (
+    "UPDATE invocations SET asked = :asked WHERE workspace = :workspace AND id = :id AND asked = "
+    ":before AND status IN ('in_doubt', 'succeeded', 'failed')"
+)
 SELECT = f"SELECT {', '.join(COLUMNS)} FROM invocations WHERE workspace = :workspace"
 CORRECTED = (
     f"{SELECT} AND id = :id AND owner = :owner AND delivery = :delivery AND recovered_at IS "
@@ -81,12 +103,6 @@ COMPLETIONS = (
     "ORDER BY id LIMIT 2"
 )
 HELD_KEY = f"{SELECT} AND key_space = :space AND idempotency_key = :key AND key_held = 1"
-LET_GO_OF_KEY = """
-UPDATE invocations SET key_held = 0 WHERE workspace = :workspace AND id = :id AND key_held = 1 AND status = 'failed'
-"""
-"""Statement that releases a failure's key, which a failure that may have taken effect holds until
-the same request begins again.
-"""
 FREE_EXPIRED_KEY = """
 UPDATE invocations SET key_held = 0
 WHERE workspace = :workspace AND key_space = :space AND idempotency_key = :key AND key_held = 1
@@ -142,7 +158,7 @@ SELECT connection FROM found
 one.
 """
 _IN_TURN = """
-SELECT workspace, id, inputs, delivery, connection, deliveries IS NOT NULL AS lost FROM invocations
+SELECT workspace, id, inputs, delivery, connection, deliveries IS NOT NULL AS lost, deliveries, key_facts FROM invocations
 WHERE workspace = :workspace AND {lane} AND priority = :priority AND {condition}
 ORDER BY available_at, id LIMIT :limit OFFSET :skipped
 """
@@ -161,9 +177,12 @@ LANES = ("1 = 1", "connection = :connection", "connection IS NULL")
 """SQL conditions of a lane: all of a workspace, one connection, none."""
 CLAIMABLE = tuple(_IN_TURN.format(lane=lane, condition=_WAITING) for lane in LANES)
 RELEASABLE = tuple(
-    _IN_TURN.format(lane=lane, condition=_UNRELEASED).replace("inputs, ", "") for lane in LANES
+    _IN_TURN.format(lane=lane, condition=_UNRELEASED)
+    .replace("inputs, ", "")
+    .replace(", deliveries, key_facts", "")
+    for lane in LANES
 )
-"""Queries for invocations to release, without the inputs, which do not go through the broker."""
+"""Queries for invocations to release, without what does not go through the broker."""
 CLAIM = f"""
 UPDATE invocations SET owner = :owner, delivery = delivery + 1, released_at = NULL
 WHERE workspace = :workspace AND id = :id AND {_QUEUED} AND owner IS NULL AND {NOT_HELD}
@@ -176,7 +195,7 @@ CLAIM_ONE = f"""{CLAIM}    AND (not_after IS NULL OR not_after > :late) AND (rel
         SELECT 1 FROM invocations other WHERE other.workspace = :workspace AND other.status = 'queued' AND other.owner IS NOT NULL
             AND other.delivery > :suspect AND other.deliveries IS NOT NULL
     ))
-RETURNING inputs, delivery, deliveries IS NOT NULL AS lost
+RETURNING inputs, delivery, deliveries IS NOT NULL AS lost, deliveries, key_facts
 """
 """Statement that claims one invocation. A released invocation is due by the clock of the process
 that released it, and its message may arrive before the release is recorded. A broker returns all
@@ -237,20 +256,18 @@ CLAIMED = (
 )
 BEGIN_QUEUED = f"""
 UPDATE invocations SET status = 'running', started_at = :started_at, connector_version = :connector_version, effect = :effect,
-    connection = :connection, expires_at = :expires_at, inputs = CASE WHEN :erase = 1 THEN :inputs ELSE inputs END
+    connection = :connection, expires_at = :expires_at, key_facts = COALESCE(:key_facts, key_facts),
+    inputs = CASE WHEN :erase = 1 THEN :inputs ELSE inputs END
 WHERE {_OURS} AND {_QUEUED} AND (not_after IS NULL OR not_after > :late)
 """
-MAY_HAVE_SENT = "deliveries IS NOT NULL AND effect = 'idempotent'"
-"""SQL condition of a queued invocation that may have taken effect: a delivery was lost, or an
-earlier call had its request and its key.
-"""
 END_QUEUED = f"""
-UPDATE invocations SET status = 'failed', error_code = :error_code, settled_at = :settled_at, result = :result, inputs = NULL,
-    key_held = CASE WHEN {MAY_HAVE_SENT} THEN key_held ELSE 0 END, available_at = COALESCE(available_at, :settled_at)
-WHERE workspace = :workspace AND id = :id AND {_QUEUED}
+UPDATE invocations SET status = :status, error_code = :error_code, settled_at = :settled_at, result = :result,
+    inputs = CASE WHEN :status = 'in_doubt' THEN inputs END, key_held = CASE WHEN :status = 'in_doubt' THEN key_held ELSE 0 END,
+    available_at = COALESCE(available_at, :settled_at)
+WHERE workspace = :workspace AND id = :id AND {_QUEUED} AND (:status = 'in_doubt' OR deliveries IS NULL OR key_facts IS NULL)
 """
-"""Statement that ends a queued invocation. One that waits for an approval is never due; its end is
-reported like others.
+"""Statement that ends a queued invocation, in doubt if a run of it was lost. One that waits for an
+approval is never due; its end is reported like others.
 """
 ASK_TO_CANCEL = """
 UPDATE invocations SET cancel_at = :now, cancel_requested_at = :now

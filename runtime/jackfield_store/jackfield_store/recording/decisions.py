@@ -508,7 +508,7 @@ class WaitingCalls:
         reason = f"it was declined{f': {why}' if why else ''}" if status == "declined" else why
         result = spoiled(row.id, row, reason)
         sealed = journal.sealed_inputs(
-            row.id, bound_result(result.to_json(), row, answers=False, binds=True), "result"
+            row.id, bound_result(result.to_json(), row, answers=False), "result"
         )
         by = self._actor.to_json() if status == "declined" else None
         digest = self._sealed_approval(row).get("digest", "")

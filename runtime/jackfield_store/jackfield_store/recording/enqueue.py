@@ -5,7 +5,7 @@ them in few commits.
 from __future__ import annotations
 
 import copy
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -48,6 +48,7 @@ from jackfield_store.recording.approvals import (
     waiting,
 )
 from jackfield_store.recording.drafting import drafted
+from jackfield_store.recording.held_keys import asking
 from jackfield_store.recording.jobs import connection_id, waited_by
 from jackfield_store.recording.queueing import queued as queued_once
 from jackfield_store.recording.record import Record
@@ -60,7 +61,7 @@ if TYPE_CHECKING:
     from jackfield.call.reached import Reached
     from jackfield.call.waiter import Waiter
     from jackfield.callers import Caller
-    from jackfield.invocation.entry import Draft
+    from jackfield.invocation.entry import Draft, Entry
     from jackfield_store.database import Transaction
     from jackfield_store.journal.journal import Journal
 
@@ -80,7 +81,7 @@ async def enqueue(
 
     :raises JackfieldError: if it is refused at once.
     """
-    put = await _prepared(pipeline, given, call, replay=partial(Record.replay, joins=True))
+    put = await _prepared(pipeline, given, call, replays=True)
     if put.replayed is not None:
         return await _replayed(pipeline, put.found, put.replayed)
     record, draft = put.record, put.record.draft
@@ -182,11 +183,12 @@ async def _prepared(
     pipeline: Pipe,
     given: RawInvocation,
     call: Reached,
-    replay: Callable[[Record], Awaitable[Result | None]] | None = None,
+    *,
+    replays: bool = False,
 ) -> _Put:
     """Admit, check and seal an invocation, and return it ready to be queued.
 
-    ``replay`` queries its idempotency key before the inputs are checked.
+    With ``replays``, its idempotency key is looked for before the inputs are checked.
 
     :raises JackfieldError: if it is refused at once.
     """
@@ -214,8 +216,13 @@ async def _prepared(
         found = Found(asked, pipeline, served.plan, served.terms)
         if pipeline.policies.must_judge:
             await pipeline.policies.judge(found)
-        replayed = None if replay is None else await replay(record)
-        if replayed is not None:
+        if (
+            replays
+            and (
+                replayed := await record.replay(joins=True, asks=asking(found, record.journal.time))
+            )
+            is not None
+        ):
             return _Put(found, record, replayed)
         if found.terms.asks is not None and not invocation.dry_run:
             refuse_unfit(found)
@@ -315,7 +322,7 @@ def enqueue_many(
     most = {name: number for name, number in known.items() if number is not None}
     queued = _queued(pipeline, records, most)
     outcomes = [
-        item if isinstance(item, Result) else _outcome(item.record, queued, most)
+        item if isinstance(item, Result) else _outcome(item.found, item.record, queued, most)
         for item in admitted
     ]
     return [
@@ -392,8 +399,19 @@ def _queued(
         return error
 
 
+async def _asked_again(found: Found, record: Record, entry: Entry) -> Enqueued | Result:
+    """Queue the request of a doubt again, under its key and as its invocation."""
+    record.ask(entry)
+    await put_by(found, found.asked.given.body, record)
+    replayed = await queued_once(record)
+    return Enqueued(entry.id, "queued") if replayed is None else replayed
+
+
 def _outcome(
-    record: Record, queued: frozenset[str] | JackfieldError, limits: Mapping[str, float]
+    found: Found,
+    record: Record,
+    queued: frozenset[str] | JackfieldError,
+    limits: Mapping[str, float],
 ) -> Enqueued | Result:
     draft = record.draft
     most = limits.get(limit_of(draft))
@@ -406,9 +424,9 @@ def _outcome(
         return Enqueued(draft.id, "queued" if draft.approval is None else "waiting")
     try:
         entry = None if draft.idempotency_key is None else record.holder()
-        if entry is None and most is not None and not record.repeats:
+        if entry is None and most is not None:
             raise limit_reached(limit_of(draft), most)
-        if entry is None:  # the key had expired, and is free now; or its failure lets go of it
+        if entry is None:  # the key had expired, and is free now
             replayed: Result | None = run_in_thread(queued_once(record))
             return (
                 Enqueued(draft.id, "queued" if draft.approval is None else "waiting")
@@ -417,7 +435,21 @@ def _outcome(
             )
     except JackfieldError as error:
         return failed(meta, error)
-    return Enqueued(entry.id, entry.status, replayed=True) if entry.is_open else replay_of(entry)
+    return _held(found, record, entry)
+
+
+def _held(found: Found, record: Record, entry: Entry) -> Enqueued | Result:
+    """Return the outcome of an invocation whose key an earlier one holds."""
+    if entry.is_open:
+        return Enqueued(entry.id, entry.status, replayed=True)
+    if not asking(found, record.journal.time)(entry):
+        return replay_of(entry)
+    again = attempt(run_in_thread, _asked_again(found, record, entry))
+    if not isinstance(again, Raised):
+        return again
+    if not isinstance(again.error, JackfieldError):
+        raise again.error
+    return failed(Meta(entry.id, connector=entry.connector, action=entry.action), again.error)
 
 
 def _refuse_credentials(plan: Plan) -> None:

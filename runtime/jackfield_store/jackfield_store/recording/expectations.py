@@ -25,12 +25,12 @@ from jackfield.connector.evidence import (
 )
 from jackfield.connector.given_evidence import GivenEvidence
 from jackfield.kernel.dataclass import replace
-from jackfield.kernel.errors import InvalidConnection
 from jackfield.kernel.pointers import follow
 from jackfield.redaction.marks import masked
 from jackfield_store.journal import doubts, marks
 from jackfield_store.journal.begins import Begins
 from jackfield_store.journal.marks import digest_of
+from jackfield_store.recording.credentials import credentials_of
 
 if TYPE_CHECKING:
     from jackfield.call.attempts import Attempts
@@ -60,10 +60,6 @@ values decides.
 """
 _LITERAL = "$value"
 """Key of a literal value in place of a placeholder; the value is not interpreted."""
-OF_HOST = "host"
-"""Substitute for a digest of the host's credentials. They differ from host to host and may change
-unnoticed: two reads with them may be of two accounts.
-"""
 _LOG = logging.getLogger("jackfield.doubts")
 
 
@@ -229,7 +225,7 @@ def expected(
         # to the provider, by its own key: one of a caller's is known to the caller alone
         facts["one"] = True
     if any("absentAfter" in row for row in needs):
-        facts["credentials"] = credentials_of(journal, attempts)
+        facts["credentials"] = credentials_of(journal.fingerprint, attempts)
     is_kept = any("trigger" not in row for row in needs)
     if is_kept and len(json.dumps(facts, default=str).encode("utf-8", "surrogatepass")) > MOST:
         _LOG.warning(
@@ -283,24 +279,6 @@ def _facts(
         "partial": False,
         "shared": is_shared,
     }
-
-
-def credentials_of(journal: Journal, attempts: Attempting | None) -> str | None:
-    """Return a keyed digest of the credentials that a connection is opened with; None without a
-    connection, ``OF_HOST`` for the host's credentials. A connection's version does not cover a
-    referenced secret, its OAuth client, or the person who approved it: each may lead to another
-    account.
-    """
-    opening = None if attempts is None else attempts.opening
-    if opening is None:
-        return None
-    if opening.kind.reads_host:
-        return OF_HOST
-    try:
-        grant = "" if opening.grants is None else opening.grants.find().id
-    except InvalidConnection:
-        grant = ""  # nobody has approved it: its type works without
-    return journal.fingerprint({"values": opening.cache.values, "grant": grant})
 
 
 def digests_of(

@@ -1,10 +1,13 @@
-"""Waiting for the call that holds an idempotency key, and its Result."""
+"""Waiting for the call that holds an idempotency key, and its Result. A doubt that holds it may be
+asked again.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol
 
+from jackfield.call.tally import LONGEST_SHARE
 from jackfield.invocation import Meta
 from jackfield.kernel.errors import IdempotencyConflict
 from jackfield.kernel.hints import NextStep
@@ -12,9 +15,12 @@ from jackfield_store.recording.replays import replay_of, unended
 from jackfield_store.recording.twins import FIRST_LOOK, LONGEST_LOOK
 
 if TYPE_CHECKING:
+    from jackfield.call.call_records import Found
+    from jackfield.call.plan import Plan
     from jackfield.call.reached import Reached
     from jackfield.invocation import Result
     from jackfield.invocation.entry import Entry
+    from jackfield_store.database.shared_clock import SharedClock
     from jackfield_store.journal.journal import Journal
 
 
@@ -38,11 +44,16 @@ class Claimant(Protocol):
 
 
 async def result_of_holder(
-    claimant: Claimant, approvals: Callable[[], Any], *, joins: bool
+    claimant: Claimant,
+    approvals: Callable[[], Any],
+    *,
+    joins: bool,
+    asks: Callable[[Entry], bool],
 ) -> Result | None:
     """Return the Result of the call that holds a key; None if the key is free. A caller that
     ``joins`` gets a Result of status ``queued`` or ``running`` if that call has not ended after the
-    time to wait. ``approvals`` returns the module of calls that wait for a person.
+    time to wait. ``asks`` returns whether the request of an ended call is sent again under the key;
+    then it is free, too. ``approvals`` returns the module of calls that wait for a person.
 
     :raises IdempotencyConflict: if the key belongs to another request, or its request still runs
         after the time to wait.
@@ -52,11 +63,15 @@ async def result_of_holder(
         entry: Entry | None = await call.how.waiter.ask(claimant.holder)
         if entry is None:
             return None
-        if not entry.is_open:
+        if asks(entry):
+            return None
+        if not entry.is_open and not _is_being_asked(claimant, entry):
             return replay_of(entry)
         if entry.status == "waiting" and await approvals().frees_key(claimant.journal, entry, call):
             continue
         left = claimant.wait_left
+        if left <= 0 and not entry.is_open:
+            return replay_of(entry)
         if (left <= 0 and joins) or entry.status == "waiting":
             meta = Meta(
                 entry.id,
@@ -76,3 +91,34 @@ async def result_of_holder(
             )
         await call.how.waiter.pause(min(pause, left))
         pause = min(LONGEST_LOOK, pause * 2)
+
+
+def _is_being_asked(claimant: Claimant, entry: Entry) -> bool:
+    return entry.is_being_asked(claimant.journal.time.now())
+
+
+def may_ask(entry: Entry, plan: Plan, now: float, seconds: float) -> bool:
+    """Return whether the request of a doubt may be sent again under its key, in a call that lasts
+    so many ``seconds``.
+    """
+    if entry.status != "in_doubt" or entry.resolved_by is not None or entry.key_left is None:
+        return False
+    if entry.cancel_requested_at is not None or (entry.not_after or now + 1) <= now:
+        return False
+    error = (entry.result or {}).get("error") or {}
+    if "retryUntil" not in error or not plan.action.needs_key or plan.action.is_job:
+        return False
+    return now + min(LONGEST_SHARE, seconds) < entry.key_left
+
+
+def asking(found: Found, time: SharedClock) -> Callable[[Entry], bool]:
+    """Return the function that tells whether a call may send the request of a doubt again under its
+    caller's key. One that a person must approve may not: a doubt cannot wait for that.
+    """
+
+    def asks(entry: Entry) -> bool:
+        now, seconds = time.now(), found.asked.invocation.timeout_seconds
+        is_mine = entry.is_by_caller and found.terms.asks is None
+        return is_mine and may_ask(entry, found.plan, now, seconds)
+
+    return asks

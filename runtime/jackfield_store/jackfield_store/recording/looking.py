@@ -22,8 +22,9 @@ from jackfield_store.journal import record_reads
 from jackfield_store.journal.doubts import Doubt
 from jackfield_store.journal.record_reads import place_of
 from jackfield_store.recording.answer_signs import unsound_absence, unsound_success
+from jackfield_store.recording.credentials import OF_HOST, credentials_of
 from jackfield_store.recording.event_evidence import ToldEvents, markers_of, output_of, plan_of
-from jackfield_store.recording.expectations import OF_HOST, UNDECIDED, credentials_of, filled
+from jackfield_store.recording.expectations import UNDECIDED, filled
 from jackfield_store.recording.findings import Finding, link_of
 from jackfield_store.recording.look_log import source_of
 from jackfield_store.recording.look_reads import LookReads, Missing
@@ -389,7 +390,10 @@ class Looking:
         """Return the finding that the absence in the last read proves nothing, if the read may have
         used other credentials than the call. None if the credentials were the same.
         """
-        used, facts = credentials_of(self.journal, self._reads.attempts), self.doubt.facts
+        used, facts = (
+            credentials_of(self.journal.fingerprint, self._reads.attempts),
+            self.doubt.facts,
+        )
         if used == OF_HOST:
             return Finding("nothing", _OF_HOST)
         return (

@@ -9,30 +9,28 @@ never lets the call be sent again.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 from jackfield.connector.evidence import LEAST_ABSENT
 from jackfield.kernel.dataclass import replace
 from jackfield_store.database.due_rows import OvertakenError
-from jackfield_store.journal import statements as sql
 from jackfield_store.journal.doubt_reports import DoubtReports, Report
 from jackfield_store.journal.doubts import LASTS, Doubt, Doubts
-from jackfield_store.journal.entry import EVIDENCE, bound_result
-from jackfield_store.journal.settlement import confirmed, contradicted, contradicts, settled
+from jackfield_store.journal.entry import EVIDENCE
 from jackfield_store.recording.event_evidence import found_out, made_known
 from jackfield_store.recording.findings import Finding
 from jackfield_store.recording.look_log import LookLog
 from jackfield_store.recording.looking import Looking
+from jackfield_store.recording.verdicts import CONTRADICTED, SETTLED, judge
 
 if TYPE_CHECKING:
     from jackfield.call.pipe import Pipe
     from jackfield.invocation.entry import Entry
-    from jackfield_store.database import Transaction
     from jackfield_store.journal.journal import Journal
 
 _AGAIN = 60.0
 """Minimum seconds between two looks that must agree on an absence."""
-_SETTLED, _CONTRADICTED = "settled", "contradicted"
 _PROVED = {"matched": "took", "refused": "refused"}
 
 
@@ -146,7 +144,7 @@ def _round(
         if finding.result == "nothing" and not (by_person or log.is_due(row)):
             continue
         log.add(row, finding)
-        verdict = _verdict(looking.doubt, row, finding, log, log.now, allowed=absent)
+        verdict = _verdict(looking, row, finding, log, log.now, allowed=absent)
         if verdict is not None:
             return replace(
                 decided(doubts, looking, log, row, finding, verdict, settles=settles),
@@ -172,7 +170,7 @@ def _recorded(
 
 
 def _verdict(
-    doubt: Doubt,
+    looking: Judged,
     row: Mapping[str, Any],
     finding: Finding,
     log: LookLog,
@@ -183,6 +181,7 @@ def _verdict(
     """Return the verdict of a finding: that the call took effect or, if the operator allows that
     verdict, that it did not. None without a verdict.
     """
+    doubt, entry = looking.doubt, looking.entry
     if finding.verdict is not None:
         return finding.verdict
     if doubt.facts["partial"]:
@@ -198,7 +197,8 @@ def _verdict(
         or doubt.facts["markers"] is None
     ):
         return None  # of a lost process nobody knows how many attempts it had made
-    complete = now >= doubt.facts["deadline"] + max(LEAST_ABSENT, row["absentAfter"])
+    deadline = max(doubt.facts["deadline"], *(float(one["until"]) for one in entry.asked), 0.0)
+    complete = now >= deadline + max(LEAST_ABSENT, row["absentAfter"])
     return "absent" if complete and log.was_absent(row, now - _AGAIN) else None
 
 
@@ -246,52 +246,21 @@ def decided(
     output, references = looking.output(row, finding.item) if verdict == "took" else (None, [])
     output = None if looking.judges else output
 
-    def sealed(entry: Entry, result: Mapping[str, Any], *, failed: bool) -> bytes:
-        return journal.sealed_result(entry.id, bound_result(result, entry, answers=not failed))
-
-    def unit(transaction: Transaction) -> str | None:
-        found = transaction.find(
-            sql.SELECT_ONE + journal.database.dialect.locks,
-            {"workspace": doubts.workspace, "id": looking.doubt.id},
-        )
-        if found is None:
-            return None
-        entry = journal.entry_of(found, asks=False)
-        if entry.status == "in_doubt":
-            if not settles:
-                return None
-            result, code = settled(entry, verdict, now, evidence, output, finding.refusal)
-            status = result["status"]
-            doubts.settle(
-                transaction,
-                entry,
-                status,
-                code,
-                sealed(entry, result, failed=status == "failed"),
-                references,
-            )
-            return _SETTLED
-        if contradicts(entry, verdict):
-            result = contradicted(entry, now, evidence)
-            is_first = doubts.contradict(
-                transaction, entry, sealed(entry, result, failed=entry.status == "failed"), verdict
-            )
-            return _CONTRADICTED if is_first else None
-        if (
-            kind == "event"
-            and settles
-            and entry.status == "succeeded"
-            and not (entry.result or {}).get("output")
-        ):
-            doubts.confirm(
-                transaction,
-                entry,
-                sealed(entry, confirmed(entry, evidence, output or {}), failed=False),
-                references,
-            )
-        return None
-
+    unit = partial(
+        judge,
+        journal,
+        doubts,
+        looking.doubt.id,
+        verdict,
+        now,
+        evidence,
+        output,
+        references=references,
+        refusal=finding.refusal,
+        settles=settles,
+        confirms=kind == "event",
+    )
     outcome = doubts.looked(looking.doubt, log.to_json(), None, unit, looks=len(log.found))
-    if outcome == _SETTLED:
+    if outcome == SETTLED:
         return Report(by=EVIDENCE, verdict=verdict, seconds=now - looking.doubt.since)
-    return Report(contradicted=outcome == _CONTRADICTED)
+    return Report(contradicted=outcome == CONTRADICTED)

@@ -6,7 +6,8 @@ from collections.abc import Awaitable
 from typing import TYPE_CHECKING, Literal, Protocol
 
 from jackfield.kernel.commits import CommitUnknown
-from jackfield.kernel.errors import Unavailable
+from jackfield.kernel.errors import IdempotencyConflict, Unavailable
+from jackfield.kernel.hints import NextStep
 from jackfield_store.database.faults import UniqueViolation
 from jackfield_store.recording.approvals import waiting_twin
 from jackfield_store.recording.twins import LONGEST_LOOK
@@ -43,15 +44,18 @@ async def queued(record: Record, most: float | None = None) -> Result | None:
             if unknown is not None and await how.waiter.ask(lambda: journal.has(draft.id)):
                 return None
             try:
+                draft.queued_by = None if record.asking is None else record.asking.queue(draft)
                 await how.waiter.record(journal.database, journal.queueing(draft, most))
             except UniqueViolation:
+                if record.asking is not None:
+                    return await _overtaken(record)
                 found = await _before(journal, draft, call, replay, may_be_ours=unknown is not None)
                 if found is not None:
                     return found or None
                 continue
         except Unavailable as error:
             unknown = error if isinstance(error, CommitUnknown) else unknown
-            if unknown is None:
+            if unknown is None or record.asking is not None:
                 raise
         else:
             return None
@@ -59,6 +63,23 @@ async def queued(record: Record, most: float | None = None) -> Result | None:
             raise unknown.of_queued(draft.id, keyed=draft.idempotency_key is not None)
         # then the same entry again: its id tells whether it is there
         await how.waiter.pause(LONGEST_LOOK)
+
+
+async def _overtaken(record: Record) -> Result:
+    """Return the Result of a doubt that was settled, or asked, before its request was queued again.
+
+    :raises IdempotencyConflict: if its key is free now.
+    """
+    record.ask_nothing()
+    found = await record.replay(joins=True)
+    if found is None:
+        raise IdempotencyConflict(
+            "the earlier request with this key was settled meanwhile",
+            running=True,
+            hint=NextStep("wait"),
+            retry_after=1.0,
+        )
+    return found
 
 
 async def _before(

@@ -82,7 +82,7 @@ class Counting(Passing):
             None if self._is_lazy else journal.owner,
             purging(journal.database, journal.workspace, now),
         )
-        is_known = how.claimed is not None or self._is_gone
+        is_known = how.claimed is not None or record.asking is not None or self._is_gone
         unit = taking(
             journal.workspace, record.draft.id, shares, owner, again=is_known, purge=purge
         )

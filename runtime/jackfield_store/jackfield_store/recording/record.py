@@ -13,7 +13,9 @@ from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from jackfield.call.tally import KeyMemory
 from jackfield.invocation import Meta, Result
+from jackfield.invocation.keyed import KeyFacts
 from jackfield.invocation.request import FIRST_POLL
 from jackfield.kernel.clock import within
 from jackfield.kernel.commits import CommitUnknown
@@ -28,11 +30,13 @@ from jackfield.kernel.errors import (
     Unavailable,
 )
 from jackfield.kernel.interrupts import let_out_of_call
+from jackfield.manifest.manifest import KEY_KEPT
 from jackfield.redaction.marks import leaves, masked
 from jackfield.redaction.redactor import Redactor
 from jackfield_store.database.faults import UniqueViolation
 from jackfield_store.journal.seen_keys import SeenKeys
 from jackfield_store.recording import states
+from jackfield_store.recording.credentials import credentials_of
 from jackfield_store.recording.held_keys import result_of_holder
 from jackfield_store.recording.sealing import sealed_exchanges
 
@@ -41,12 +45,14 @@ if TYPE_CHECKING:
 
     from jackfield.call.gate import Passing
     from jackfield.call.reached import Asked, Reached
+    from jackfield.invocation.claimed import Claimed
     from jackfield.invocation.entry import Draft, Entry
     from jackfield.kernel.clock import Clock
     from jackfield.manifest.manifest import ActionManifest, Manifest
     from jackfield_store.database import Transaction
     from jackfield_store.database.batches import Unit as Deferred
     from jackfield_store.journal.journal import Journal, Unit
+    from jackfield_store.recording.asking import Asking
 
 _LOG = logging.getLogger("jackfield.journal")
 LARGEST_STORED = 256 * 1024
@@ -71,6 +77,11 @@ _UNRECORDED = (
     "this outcome could not be recorded yet, and is once the database is back; until then "
     "the journal shows it as running"
 )
+
+
+def never(_entry: Entry) -> bool:
+    """Return False: a call that only looks for a key asks nothing again."""
+    return False
 
 
 class NotNowError(UniqueViolation):
@@ -123,14 +134,30 @@ class Record:
         """The look for its key was put off: if that is held after all, others are looked for
         first.
         """
+        self.earlier = None if how.claimed is None else self._earlier(how.claimed)
+        self._own_id = draft.id
+        self.asking: Asking | None = None
+        """Request of a doubt that this call sends again, instead of a call of its own."""
         self._exchanges: tuple[bytes | None] | None = None
         """Sealed exchanges with the provider, once the call has ended."""
         self.sees: Callable[[Entry], bool]
         self.fingerprints: Callable[[], None] = lambda: None
 
-    async def replay(self, *, joins: bool = False) -> Result | None:
+    def _earlier(self, claimed: Claimed) -> KeyMemory | None:
+        """Return the provider's memory of the key, if an earlier run of the call was lost."""
+        if claimed.sent_at is None:
+            return None
+        kept = KEY_KEPT if claimed.key_facts is None else claimed.key_facts.kept
+        found = KeyMemory(self._clock, kept, self._draft.idempotency_key is not None)
+        found.note_ago(self._journal.time.stamp() - claimed.sent_at)
+        return found
+
+    async def replay(
+        self, *, joins: bool = False, asks: Callable[[Entry], bool] = never
+    ) -> Result | None:
         """Return the recorded Result for the idempotency key, as ``result_of_holder`` does; None
-        without a recorded Result or a key.
+        without a recorded Result or a key. ``asks`` returns whether the call may send the request
+        of a doubt again; then there is none.
 
         :raises IdempotencyConflict: if the key belongs to another request, or its request still
             runs after the time to wait.
@@ -139,12 +166,36 @@ class Record:
         if key is None or self._how.claimed is not None:
             return None
         SeenKeys.of(self._journal.database).add(self._journal.workspace, self._draft.key_space, key)
-        found = await result_of_holder(self, _approvals, joins=joins)
+        found = await result_of_holder(
+            self, _approvals, joins=joins, asks=partial(self._asks, asks)
+        )
         if found is not None:
             self.leave()
             if self._was_put_off:
                 SeenKeys.of(self._journal.database).found_held()
         return found
+
+    def _asks(self, allowed: Callable[[Entry], bool], entry: Entry) -> bool:
+        if entry.is_being_asked(self._journal.time.now()) or not allowed(entry):
+            return False
+        self.ask(entry)
+        return True
+
+    def ask(self, entry: Entry) -> None:
+        """Send the request of a doubt again in this call, under its key and as its invocation."""
+        # most processes meet no doubt that may be asked again
+        from jackfield_store.recording.asking import Asking
+
+        seconds, how = self._asked.invocation.timeout_seconds, self._how
+        self.asking = Asking(self._journal, entry, how.caller.name, seconds, self._clock)
+        self.earlier = self.asking.memory
+        self._draft.id = how.meta.invocation_id = entry.id
+
+    def ask_nothing(self) -> None:
+        """Leave the doubt to another call, and go on as a call of its own."""
+        if self.asking is not None:
+            self.asking, self.earlier = None, None
+            self._draft.id = self._how.meta.invocation_id = self._own_id
 
     def put_off_key(self) -> bool:
         """Postpone the query for its key until it begins or ends, if this process has not seen the
@@ -176,8 +227,8 @@ class Record:
             return await self.replay()
 
     def holder(self) -> Entry | None:
-        """Return the entry of the same request that holds this invocation's idempotency key. None
-        if the key is free, or held by a failure that lets the same request begin again.
+        """Return the entry of the same request that holds this invocation's idempotency key; None
+        if the key is free.
 
         :raises IdempotencyConflict: if the key belongs to another request.
         """
@@ -188,15 +239,7 @@ class Record:
                 f"the idempotency key belongs to another request{named}",
                 hint="Use a new key for a new request, or repeat the original request unchanged.",
             )
-        if entry is None or not entry.binds_key:
-            return entry
-        self._draft.repeats = entry.id
-        return None
-
-    @property
-    def repeats(self) -> bool:
-        """True if an earlier call of the same request, with its key, may have taken effect."""
-        return self._draft.repeats is not None
+        return entry
 
     @property
     def may_meet_another(self) -> bool:
@@ -220,14 +263,15 @@ class Record:
         if self._how.claimed is not None:
             await self._begin_claimed()
             return True
+        starts = self._journal.starting(draft) if self.asking is None else self.asking.begin()
         if draft.effect != "write" and draft.idempotency_key is None:
-            self._put_off = database.defer(self._journal.starting(draft), _unwritten)
+            self._put_off = database.defer(starts, _unwritten)
             self._on(states.BEGIN_LAZILY)
             await self._catch_up()
             return True
         self._on(states.BEGIN)  # before it is tried: for an interrupt, too
         try:
-            await self._how.waiter.record(database, self._begun(self._journal.starting(draft)))
+            await self._how.waiter.record(database, self._begun(starts))
         except UniqueViolation as error:
             self._on(states.KEY_HELD)
             self.is_undone = isinstance(error, NotNowError)
@@ -592,8 +636,9 @@ class Record:
             connection,
         )
 
-    def weigh(self, declared: str | None, *, is_unrepeatable: bool) -> None:
-        """Record the effect of the action with these inputs, which decides the end of a lost call.
+    def weigh(self, declared: str | None, *, is_unrepeatable: bool, key_kept: float | None) -> None:
+        """Record the effect of the action with these inputs, which decides the end of a lost call,
+        and what is known of its key.
 
         An unrepeatable call is recorded as a ``write``, which is on disk before it is sent, and in
         doubt if its process is lost. A queued invocation is delivered again with the same derived
@@ -603,6 +648,14 @@ class Record:
             self._draft.effect = declared
         if is_unrepeatable:
             self._draft.effect = "write"
+        if key_kept is not None:
+            target = None if self._call.plan is None else self._call.plan.target
+            self._draft.key_facts = KeyFacts(
+                key_kept,
+                None if target is None else target.id,
+                None if target is None else target.version,
+                credentials_of(self._journal.fingerprint, self._call.attempts),
+            )
 
     def rule(self, text: str) -> None:
         """Record the rule that refused the invocation."""
@@ -636,6 +689,10 @@ class Record:
 
     def _finishing(self, result: Result, closing: Sequence[Passing]) -> Unit:
         claimed, ending = self._how.claimed, self._ending
+        if self.asking is not None:
+            output = None if self._draft.undecided is not None else result.output
+            unit = self.asking.end(result, output) if self.has_begun else _nothing_written
+            return _closed(unit, result, closing, back=False)
         if claimed is not None and ending == states.GIVE_BACK:
             return _closed(self._journal.giving_back(claimed), result, closing, back=True)
         if not self.has_begun:
@@ -692,10 +749,7 @@ class Record:
             {**body, "error": Redactor(leaves(inline)).clean_json(body["error"])}
         )
         if shown.error is not None and result.error is not None:
-            shown.error.keeps_key, shown.error.binds_key = (
-                result.error.keeps_key,
-                result.error.binds_key,
-            )
+            shown.error.keeps_key = result.error.keeps_key
         return shown
 
     def _must_be_durable(self, result: Result) -> bool:
@@ -726,6 +780,11 @@ def _approvals() -> ModuleType:
     from jackfield_store.recording import approvals
 
     return approvals
+
+
+def _nothing_written(_transaction: Transaction) -> int:
+    """Write nothing: of a doubt whose request was not sent again."""
+    return 0
 
 
 def _nothing(_transaction: Transaction) -> None:

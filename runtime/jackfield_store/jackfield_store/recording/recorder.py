@@ -7,9 +7,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from typing import TYPE_CHECKING, Any
 
-from jackfield.call.settle import failed
-from jackfield.invocation import Meta
-from jackfield.kernel.errors import Cancelled, JackfieldError
+from jackfield.kernel.errors import JackfieldError
 from jackfield_store.recording.drafting import drafted
 
 if TYPE_CHECKING:
@@ -69,18 +67,8 @@ class Recorder:
         if entry.job_until is not None and entry.is_open:
             return _can_cancel(pipeline, entry) and journal.jobs.ask_to_cancel(identifier)
         # first where it waits: a process that has claimed it can no longer begin it then
-        if entry.status in ("queued", "waiting"):
-            meta = Meta(
-                entry.id,
-                connector=entry.connector,
-                connector_version=entry.connector_version,
-                action=entry.action,
-            )
-            if journal.end_queued(
-                identifier,
-                failed(meta, Cancelled("the invocation was cancelled before it was started")),
-            ):
-                return True
+        if entry.status in ("queued", "waiting") and journal.cancel_queued(identifier):
+            return True
         if cancel_here(identifier):
             journal.note_cancel(identifier)
             journal.jobs.ask_to_cancel(identifier)  # its start may have ended meanwhile

@@ -223,6 +223,8 @@ def entry(log: list[dict[str, object]], **given: object) -> object:
             "progress_text",
             "kept_for",
             "key_space",
+            "key_facts",
+            "asked",
         )
     )
     found = read_entry(

@@ -49,6 +49,11 @@ WORDS: Mapping[str, str] = {
         "and resolve it. Do not run it again unasked: 'onDoubt': 'retry' is for callers who would "
         "rather send it twice than not at all."
     ),
+    "ask_again": (
+        "The provider keeps the key until {until}: before that, the same call with the same "
+        "idempotencyKey takes effect once. Later, tell the person that the invocation {id} may "
+        "have taken effect, and do not run it again unasked."
+    ),
     "in_part": (
         "Tell the person that the invocation {id} has taken effect in part: the details list the "
         "completed steps. Only they can check with "
