@@ -26,6 +26,7 @@ from jackfield_aws.virtual.calls import REGION, CalledOperation
 from jackfield_aws.virtual.choices import choices_of
 from jackfield_aws.virtual.effects import effect_of
 from jackfield_aws.virtual.entry_errors import READS, entry_errors
+from jackfield_aws.virtual.kept_keys import key_kept
 from jackfield_aws.virtual.names import PREFIX, title_of
 from jackfield_aws.virtual.pages import EXCLUDED, FETCH_ALL, pages_of
 from jackfield_aws.virtual.permissions import permissions_of
@@ -90,6 +91,8 @@ class DescribedOperation:
     """True if a call can wait for the end of the operation's work."""
     can_cancel: bool
     """True if that wait can be cancelled."""
+    key_kept: int | None
+    """Seconds for which the service remembers its token; None if its model does not say."""
 
     @property
     def by_key(self) -> bool:
@@ -108,7 +111,10 @@ class DescribedOperation:
         row |= {"permissions": {"aws:iam": list(self.permissions)}} if self.permissions else {}
         row |= {"kind": "job"} if self.is_job else {}
         row |= {"cancellable": True} if self.can_cancel else {}
-        return row | ({"idempotentBy": "key"} if self.by_key else {})
+        if self.by_key:
+            row["idempotentBy"] = "key"
+            row |= {} if self.key_kept is None else {"keyKept": self.key_kept}
+        return row
 
 
 def described(service: str, name: str) -> DescribedOperation:
@@ -150,6 +156,7 @@ def describe(service: str, name: str, *, texts: bool = True) -> DescribedOperati
         tokens=tokens,
         is_job=bool(waiters),
         can_cancel=can_cancel(waiters),
+        key_kept=key_kept(service, name),
     )
 
 
