@@ -50,8 +50,8 @@ class Invocation:
 
     @property
     def retryable(self) -> bool:
-        """True if the same call may succeed later: it was not sent, or it is in doubt and the provider
-        still knows its key, by which it takes effect once.
+        """True if the same call may succeed later: it was not sent, or it is in doubt and the
+        provider still knows its key, by which it takes effect once.
         """
         return bool((self.error or {}).get("retryable"))
 

@@ -204,10 +204,10 @@ def key_of(context: Context, part: str = "") -> str:
 def output_of(invocation: Invocation) -> Any:
     """Return the output of an invocation that has ended.
 
-    :raises AirflowException: if it may succeed in another try: it was not sent, or the provider still
-        knows its key.
-    :raises AirflowFailException: if another try would end in the same way, or the outcome is unknown
-        (``in_doubt``) and another try would not be safe.
+    :raises AirflowException: if it may succeed in another try: it was not sent, or the provider
+        still knows its key.
+    :raises AirflowFailException: if another try would end in the same way, or the outcome is
+        unknown (``in_doubt``) and another try would not be safe.
     """
     if invocation.status == "succeeded":
         return invocation.output
