@@ -162,28 +162,29 @@ def silence_stdout(stream: TextIO | None = None) -> None:
         return
 
 
-def replace_file(path: str, *pieces: bytes, mode: int = 0o666) -> None:
-    """Write ``pieces`` as the content of a file, durable after a power failure. An existing file
-    keeps its mode.
+def replace_file(path: str, *pieces: bytes, mode: int = 0o666, keeps_mode: bool = True) -> None:
+    """Write ``pieces`` as the content of a file, durable after a power failure.
 
-    Readers find the old or the new content.
+    Readers find the old or the new content. In a folder of others, no file or link of theirs is
+    written to.
 
     :param mode: of a new file, before the umask.
+    :param keeps_mode: True if an existing file keeps its mode.
     :raises OSError: if the file cannot be written; the old content then stays.
     """
-    partial = f"{path}.{os.getpid()}.partial"
+    partial = f"{path}.{os.urandom(8).hex()}.partial"
     try:
-        with open(partial, "wb", opener=lambda name, flags: os.open(name, flags, mode)) as file:
-            with suppress(FileNotFoundError):
-                os.chmod(partial, os.stat(path).st_mode & 0o777)
+        with open(partial, "xb", opener=lambda name, flags: os.open(name, flags, mode)) as file:
+            if keeps_mode:
+                with suppress(FileNotFoundError):
+                    os.chmod(partial, os.stat(path).st_mode & 0o777)
             file.writelines(pieces)
             file.flush()
             os.fsync(file.fileno())
         os.replace(partial, path)
-    except OSError:
-        with suppress(OSError):
+    finally:
+        with suppress(OSError):  # it is gone if it has taken its place
             os.unlink(partial)
-        raise
 
 
 @contextmanager

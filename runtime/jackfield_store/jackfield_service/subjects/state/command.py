@@ -5,11 +5,9 @@ compared, applied, and written.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from contextlib import suppress
 from functools import cache, partial
-from tempfile import mkstemp
 from typing import Any
 
 from jackfield.cli.output import Output
@@ -17,6 +15,7 @@ from jackfield.cli.parsing import Namespace, Parser, UsageError, Verb
 from jackfield.cli.session import caller
 from jackfield.kernel.clock import SystemClock
 from jackfield.kernel.errors import InvalidInvocation
+from jackfield.kernel.local import replace_file
 from jackfield.runtime import Jackfield
 from jackfield_service.shell.resource.resource import Visit
 from jackfield_service.subjects.state.documents import Stated, read_files
@@ -149,7 +148,8 @@ def _keep(path: str, workspace: str, secrets: Mapping[str, Any]) -> None:
             present = json.load(file)
         for kind, things in secrets.items():
             present.setdefault(workspace, {}).setdefault(kind, {}).update(things)
-        _replace(path, json.dumps(present, indent=2) + "\n")
+        content = json.dumps(present, indent=2) + "\n"
+        replace_file(path, content.encode(), mode=0o600, keeps_mode=False)
     except (OSError, ValueError, AttributeError) as fault:
         reason = (
             fault.strerror
@@ -159,22 +159,6 @@ def _keep(path: str, workspace: str, secrets: Mapping[str, Any]) -> None:
         raise InvalidInvocation(
             f"--secrets-out '{path[:200]}': {reason}", hint="Name a new file. Nothing was changed."
         ) from None
-
-
-def _replace(path: str, text: str) -> None:
-    """Replace a file by one that only this account can read."""
-    folder, name = os.path.split(path)
-    # O_EXCL and O_NOFOLLOW: in a folder of others, a file or a link that is there already is theirs
-    descriptor, beside = mkstemp(prefix=f"{name}.", suffix=".new", dir=folder or ".")
-    try:
-        with open(descriptor, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(descriptor)
-        os.replace(beside, path)
-    finally:
-        with suppress(OSError):  # it is gone if it has taken its place
-            os.unlink(beside)
 
 
 def _declare_export(parser: Parser) -> None:
