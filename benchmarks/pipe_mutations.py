@@ -97,7 +97,7 @@ MUTATIONS = (
     Mutation(
         "a key is as good as new, however old it is",
         "call/tally.py",
-        "return left is None or min(LONGEST_SHARE, remaining) < left",
+        "return min(LONGEST_SHARE, remaining) < left",
         "return True",
         _PIPE,
     ),

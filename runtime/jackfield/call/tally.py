@@ -68,6 +68,13 @@ lasts that long, or until the call's deadline.
 """
 
 
+def has_time(left: float, remaining: float) -> bool:
+    """Return whether an attempt ends while a key is kept for ``left`` more seconds, in a call with
+    so many seconds ``remaining``.
+    """
+    return min(LONGEST_SHARE, remaining) < left
+
+
 @dataclass(frozen=True, slots=True)
 class KeyLeft:
     """Key by which the provider knows a request in doubt, ``until`` a time (RFC 3339)."""
@@ -102,7 +109,7 @@ class KeyMemory:
         so many seconds ``remaining``.
         """
         left = self._left()
-        return left is None or min(LONGEST_SHARE, remaining) < left
+        return left is None or has_time(left, remaining)
 
     def left(self) -> KeyLeft | None:
         """Return the key of a request in doubt; None if the provider may have forgotten it."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol
 
-from jackfield.call.tally import LONGEST_SHARE
+from jackfield.call.tally import has_time
 from jackfield.invocation import Meta
 from jackfield.kernel.errors import IdempotencyConflict
 from jackfield.kernel.hints import NextStep
@@ -108,7 +108,7 @@ def may_ask(entry: Entry, plan: Plan, now: float, seconds: float) -> bool:
     error = (entry.result or {}).get("error") or {}
     if "retryUntil" not in error or not plan.action.needs_key or plan.action.is_job:
         return False
-    return now + min(LONGEST_SHARE, seconds) < entry.key_left
+    return has_time(entry.key_left - now, seconds)
 
 
 def asking(found: Found, time: SharedClock) -> Callable[[Entry], bool]:
