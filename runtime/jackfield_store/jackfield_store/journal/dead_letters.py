@@ -4,7 +4,6 @@ The invocation stays stored, encrypted, so that a person can queue it again.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 
 from jackfield.kernel.clock import Clock
@@ -14,12 +13,11 @@ from jackfield.kernel.hints import NextStep
 from jackfield_store.database import Database, Row, Transaction, UniqueViolation
 from jackfield_store.database.cursors import cursor_after, place_after
 from jackfield_store.database.shared_clock import SharedClock
-from jackfield_store.journal.entry import tries
 from jackfield_store.journal.room import require_room
 
 _COLUMNS = (
     "id, connector, action, connection, key_space, idempotency_key, deliveries, created_at, "
-    "dead_at, not_after, key_facts"
+    "dead_at, not_after"
 )
 _PAGE = f"""
 SELECT {_COLUMNS} FROM invocations WHERE workspace = :workspace AND dead_at IS NOT NULL
@@ -34,7 +32,7 @@ _KEY_HOLDER = (
 )
 _REDRIVE = """
 UPDATE invocations SET status = 'queued', dead_at = NULL, error_code = NULL, result = NULL, attempts = 0, attempt_log = NULL,
-    request_id = NULL, started_at = NULL, settled_at = NULL, expires_at = NULL, owner = NULL, recovered_at = NULL, deliveries = :deliveries,
+    request_id = NULL, started_at = NULL, settled_at = NULL, expires_at = NULL, owner = NULL, recovered_at = NULL, deliveries = NULL,
     cancel_at = NULL, cancel_requested_at = NULL, released_at = NULL, available_at = :now, redriven = 1,
     key_held = CASE WHEN idempotency_key IS NULL THEN 0 ELSE 1 END
 WHERE workspace = :workspace AND id = :id AND dead_at IS NOT NULL
@@ -132,8 +130,7 @@ class DeadLetters:
             if holder is not None:
                 raise _key_is_held(identifier, f"invocation {holder.id}")
         require_room(transaction, self._workspace, most)
-        values = {**place, "now": now, "deliveries": _first_lost(row)}
-        if not transaction.change(_REDRIVE, values):
+        if not transaction.change(_REDRIVE, {**place, "now": now}):
             raise InvalidInvocation(
                 f"the invocation '{identifier[:80]}' is not dead any more: it was queued again, "
                 "or corrected, meanwhile",
@@ -142,16 +139,6 @@ class DeadLetters:
         redriven = Redriven(identifier, row.connector, row.action)
         self._note(transaction, redriven)
         return redriven
-
-
-def _first_lost(row: Row) -> str | None:
-    """Return the earliest lost run of a call by key, which the entry keeps: it may have taken
-    effect, and the provider's memory of its key began then.
-    """
-    if row.key_facts is None or row.deliveries is None:
-        return None
-    lost = [one for one in tries(row.deliveries) if one.get("outcome") == "lost"]
-    return json.dumps(lost[:1]) if lost else None
 
 
 def _key_is_held(identifier: str, holder: str) -> IdempotencyConflict:
