@@ -216,14 +216,11 @@ async def _prepared(
         found = Found(asked, pipeline, served.plan, served.terms)
         if pipeline.policies.must_judge:
             await pipeline.policies.judge(found)
-        if (
-            replays
-            and (
-                replayed := await record.replay(joins=True, asks=asking(found, record.journal.time))
-            )
-            is not None
-        ):
-            return _Put(found, record, replayed)
+        if replays:
+            asks = asking(found, record.journal.time)
+            replayed = await record.replay(joins=True, asks=asks)
+            if replayed is not None:
+                return _Put(found, record, replayed)
         if found.terms.asks is not None and not invocation.dry_run:
             refuse_unfit(found)
         await put_by(found, asked.given.body, record)

@@ -390,10 +390,8 @@ class Looking:
         """Return the finding that the absence in the last read proves nothing, if the read may have
         used other credentials than the call. None if the credentials were the same.
         """
-        used, facts = (
-            credentials_of(self.journal.fingerprint, self._reads.attempts),
-            self.doubt.facts,
-        )
+        used = credentials_of(self.journal.fingerprint, self._reads.attempts)
+        facts = self.doubt.facts
         if used == OF_HOST:
             return Finding("nothing", _OF_HOST)
         return (
