@@ -105,9 +105,10 @@ def _program(path: Path, text: str) -> None:
 
 
 def _run(root: Path, command: str = ".ci/run") -> subprocess.CompletedProcess[str]:
-    """Run a command as a shell would that no other make has started."""
+    """Run a command as a shell would that no other make has started: CI's gives ``DEFER``."""
+    of_others = ("MAKE", "CI", "DEFER")
     environment = {
-        name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "CI"))
+        name: value for name, value in os.environ.items() if not name.startswith(of_others)
     }
     environment |= {
         "WORKERS": "2",
