@@ -288,9 +288,9 @@ def _remade(kind: type[JackfieldError], args: tuple[Any, ...]) -> JackfieldError
 readable(JackfieldError, *READABLE)
 
 
-def is_past(moment: str | None) -> bool:
-    """Return whether a time (RFC 3339, UTC, with milliseconds) is over; None is."""
-    return moment is None or moment <= strftime("%Y-%m-%dT%H:%M:%S.000Z", gmtime())
+def is_past(moment: str) -> bool:
+    """Return whether a time (RFC 3339, UTC, with milliseconds) is over."""
+    return moment <= strftime("%Y-%m-%dT%H:%M:%S.000Z", gmtime())
 
 
 class InvalidInvocation(JackfieldError):
@@ -534,7 +534,7 @@ class InDoubt(JackfieldError):
     @property
     def retryable(self) -> bool:
         """True while the provider knows the caller's key: the same request takes effect once."""
-        return self.by_caller and not is_past(self.retry_until)
+        return self.by_caller and (self.retry_until is None or not is_past(self.retry_until))
 
     @retryable.setter
     def retryable(self, value: bool) -> None:

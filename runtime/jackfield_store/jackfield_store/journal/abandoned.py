@@ -70,7 +70,8 @@ def _doubt(entry: Entry, why: str) -> Result:
     if until is not None and entry.is_by_caller and not is_past(until):
         step = NextStep("ask_again", id=entry.id, until=until)
     doubt = InDoubt(f"'{entry.action}' may have taken effect: {why}", hint=step, sent=Sent.UNKNOWN)
-    doubt.retry_until, doubt.retryable = until, entry.is_by_caller
+    if until is not None:
+        doubt.retry_until, doubt.retryable = until, entry.is_by_caller
     return Result("in_doubt", _meta(entry), error=doubt)
 
 
