@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,10 +14,19 @@ import jsonschema
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from jmespath.functions import Functions
+from jmespath.parser import Parser
+from jmespath.visitor import TreeInterpreter
 
 from fake_aws import FakeAws
 from jackfield import Jackfield
-from jackfield.invocation.selection import LONGEST, SelectionError, check_selection, selection
+from jackfield.invocation.selection import (
+    LONGEST,
+    PRICES,
+    SelectionError,
+    check_selection,
+    selection,
+)
 from jackfield.kernel.errors import InvalidInvocation
 from nursery import connection, mail
 
@@ -123,10 +133,113 @@ def test_a_short_expression_cannot_cost_without_bound(expression: str) -> None:
         selection(expression, _OUTPUT)
 
 
+_LONG = "g" * 1_000_000
+_ITEMS = [str(number) for number in range(100_000)]
+_NUMBERS = [*range(100_000)]
+_MEMBERS = dict.fromkeys(_ITEMS, 1)
+_NAMED = TreeInterpreter().visit(Parser().parse("&@").parsed, None)
+"""An expression that is its item, as functions get it."""
+_LARGE: dict[str, tuple[tuple[Any, ...], int]] = {
+    "abs": ((-1,), 1),
+    "avg": ((_NUMBERS,), 100_000),
+    "ceil": ((1.5,), 1),
+    "contains": ((_LONG, "gx"), 1_000),
+    "ends_with": ((_LONG, _LONG), 1_000),
+    "floor": ((1.5,), 1),
+    "join": ((_LONG, [""] * 11), 100_000),
+    "keys": ((_MEMBERS,), 100_000),
+    "length": ((_LONG,), 1),
+    "map": ((_NAMED, _ITEMS), 100_000),
+    "max": ((_ITEMS,), 100_000),
+    "max_by": ((_ITEMS, _NAMED), 100_000),
+    "merge": ((_MEMBERS, _MEMBERS), 200_000),
+    "min": ((_ITEMS,), 100_000),
+    "min_by": ((_ITEMS, _NAMED), 100_000),
+    "not_null": ((None, _LONG), 1),
+    "reverse": ((_LONG,), 10_000),
+    "sort": ((_ITEMS,), 100_000),
+    "sort_by": ((_ITEMS, _NAMED), 100_000),
+    "starts_with": ((_LONG, _LONG), 1_000),
+    "sum": ((_NUMBERS,), 100_000),
+    "to_array": ((_LONG,), 1),
+    "to_number": (("1" * 1_000_000,), 1_000),
+    "to_string": (([_LONG, "\U0001f600" * 1_000],), 10_000),
+    "type": ((_LONG,), 1),
+    "values": ((_MEMBERS,), 100_000),
+}
+"""Large arguments of each function, and the least that its price may be: 100 characters that are
+made, 1,000 characters that are read, or one entry, for each step.
+"""
+
+
+def _made(value: Any) -> int:
+    """Return the steps of what a function made."""
+    return len(value) // 100 if isinstance(value, str) else len(value)
+
+
+@pytest.mark.parametrize("name", sorted(Functions.FUNCTION_TABLE))
+def test_each_function_asks_its_price_before_it_runs(name: str) -> None:
+    """A function of a further version of the library needs a price and large arguments here. The
+    price is at least what is read, and what is made where a new value is.
+    """
+    arguments, least = _LARGE[name]
+    price = PRICES[name](*arguments)
+    assert price >= least
+    found = Functions().call_function(name, [*arguments])
+    if isinstance(found, str | list | dict) and not any(found is given for given in arguments):
+        assert price >= _made(found)
+
+
+def test_a_function_without_a_price_does_not_exist(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is refused before anything is sent, and in an expression that nobody checked."""
+    monkeypatch.delitem(PRICES, "length")
+    for refused in (check_selection, lambda one: selection(one, _OUTPUT)):
+        with pytest.raises(SelectionError, match="has no function 'length'"):
+            refused("length(items)")
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        "join(s, `[" + ",".join(['""'] * 640) + "]`)",
+        "[" + ",".join(["s"] * 4) + "] | join('', @) | [" + ",".join(["@"] * 10) + "]",
+        "to_string([wide])",
+        "[" + ",".join(["contains(s, 'gx')"] * 100) + "]",
+        "[" + ",".join(["max(items)"] * 100) + "]",
+        "[" + ",".join(["items == more"] * 100) + "]",
+        "[" + ",".join(["contains(lists, `[[]]`)"] * 80) + "]",
+        "rows[?contains(@, '" + "a" * 49 + "b" + "a" * 49 + "')]",
+        "rows[?" + "&&".join(["ends_with(@, @)"] * 100) + "]",
+    ],
+)
+def test_what_would_cost_too_much_is_not_made(expression: str) -> None:
+    """The memory at its peak stays below what the steps allow, and an answer with equal parts is
+    compared as often as the steps allow.
+    """
+    output = {
+        "s": "g" * 8_000_000,
+        "wide": "\u20ac" * 8_000_000,
+        "items": [*range(100_000)],
+        "more": [*range(100_000)],
+        "lists": [[[index]] for index in range(10_000)],
+        "rows": ["a" * 29_000] * 200,
+    }
+    check_selection(expression)
+    tracemalloc.start()
+    try:
+        with pytest.raises(SelectionError, match="takes more than 500,000 steps"):
+            selection(expression, output)
+        assert tracemalloc.get_traced_memory()[1] < 64_000_000
+    finally:
+        tracemalloc.stop()
+
+
 @pytest.mark.parametrize(
     "expression",
     [
         "length(none)",
+        "to_string(&s)",
+        "to_string([&s])",
         "items[::0]",
         "sum(items)",
         "max_by(items, &tags)",
