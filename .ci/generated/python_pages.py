@@ -144,6 +144,7 @@ _AT_RUN = {
     "current_call",
     "exhausted",
     "file_name",
+    "parsable_field",
 }
 """What a connector uses at run time; the rest of the API declares."""
 

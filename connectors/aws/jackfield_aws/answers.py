@@ -10,7 +10,7 @@ from email.utils import parsedate_to_datetime
 from math import isfinite
 from typing import Any
 
-from jackfield.connector import Provider
+from jackfield.connector import Provider, parsable_field
 from jackfield.connector.meanings import is_page
 from jackfield.kernel.dataclass import dataclass
 from jackfield_aws.json_answers import cleaned
@@ -159,13 +159,13 @@ def _seconds(headers: Mapping[str, str], details: Mapping[str, Any]) -> float | 
     from ``Retry-After`` (RFC 9110 §10.2.3), or from the error's member ``retryAfterSeconds``. A
     date of ``Retry-After`` is relative to the server's ``Date``.
     """
-    own = _number(headers.get("x-amz-retry-after"))
+    own = _number(parsable_field(headers.get("x-amz-retry-after")))
     if own is not None:
         return own / 1000
-    value = headers.get("retry-after")
+    value = parsable_field(headers.get("retry-after"))
     if value is not None:
         seconds = _number(value)
-        return _until(value, headers.get("date")) if seconds is None else seconds
+        return _until(value, parsable_field(headers.get("date"))) if seconds is None else seconds
     return next(
         (
             _number(member)

@@ -95,7 +95,7 @@ def _is_damaged(body: bytes, headers: Any) -> bool:
     ``x-amz-crc32``).
     """
     told = headers.get("x-amz-crc32", "")
-    return told.isdigit() and "content-encoding" not in headers and int(told) != zlib.crc32(body)
+    return told.isdigit() and "content-encoding" not in headers and told != str(zlib.crc32(body))
 
 
 def _check_price(body: bytes, operation_model: Any, status: int, headers: Any) -> None:

@@ -8,7 +8,7 @@ import re
 from collections.abc import ItemsView, Iterable, Iterator, Mapping
 from typing import Any
 
-from jackfield.connector import InvalidInput, Sent
+from jackfield.connector import InvalidInput, Sent, parsable_field
 from jackfield_http import rate_limits
 from jackfield_http.links import link_target
 
@@ -50,10 +50,13 @@ class Headers(Mapping[str, str]):
         return self._fields[name.lower()]
 
     def get(self, name: str, default: Any = None) -> Any:
-        """Return the value of a field; ``default`` if the field is missing. ``Mapping.get`` would
-        raise and catch an exception for that.
+        """Return the value of a field for a parser: ``default`` if the field is missing, or too
+        long to be parsed.
         """
-        return self._fields.get(name.lower(), default)
+        found = self._fields.get(name.lower())
+        if found is not None:  # most fields that are asked for are missing
+            found = parsable_field(found)
+        return default if found is None else found
 
     def items(self) -> ItemsView[str, str]:
         """Return the names, in lower case, and the values."""
@@ -70,7 +73,8 @@ class Headers(Mapping[str, str]):
         all are.
         """
         for name in names:
-            if value := self._fields.get(name.lower()):
+            value = self._fields.get(name.lower())
+            if value and parsable_field(value):
                 return value
         return None
 

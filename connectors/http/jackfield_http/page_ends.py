@@ -166,9 +166,10 @@ def _link(answer: Answer) -> str | None:
 
 
 def _linked(pages: Declared, answer: Answer, body: Any, more: bool | None) -> Following:
-    if is_malformed(answer.headers.get("link", "")):
+    has_link = "link" in answer.headers
+    if has_link and is_malformed(answer.headers.get("link")):
         return _open("has a header field 'Link' that cannot be read (RFC 8288)")
-    if pages.is_assumed and "link" not in answer.headers:
+    if pages.is_assumed and not has_link:
         return _open("has no header field 'Link', which would name the next page")
     return _nothing_named(pages, more) or (_no_list(pages) if is_absent(pages.items, body) else END)
 

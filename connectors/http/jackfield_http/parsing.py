@@ -112,10 +112,7 @@ def parsed(content: bytes, reading: Reading = "json", charset: str | None = None
     check_price(octets, reading)
     if reading == "json":
         return _json(octets)
-    found = list(_lines(octets.decode("utf-8-sig")) if reading == "lines" else _events(octets))
-    if len(found) > MAX_ITEMS:
-        raise ValueError(f"more than {MAX_ITEMS:,} items")
-    return found
+    return list(_lines(octets.decode("utf-8-sig")) if reading == "lines" else _events(octets))
 
 
 def _utf8(content: bytes, charset: str | None) -> bytes:
@@ -141,8 +138,13 @@ def _is_utf8(content: bytes) -> bool:
 
 
 def _json(content: bytes) -> Any:
+    return _value(content.decode(json.detect_encoding(content), "surrogatepass"), content)
+
+
+def _value(text: str, content: bytes) -> Any:
+    """Parse JSON, of which ``content`` has the octets."""
     try:
-        found = _DECODER.decode(content.decode(json.detect_encoding(content), "surrogatepass"))
+        found = _DECODER.decode(text)
     except RecursionError:
         raise ValueError("nested too deeply") from None
     if _is_deep(content, found):
@@ -168,11 +170,14 @@ def _mended(found: Any) -> Any:
 
 
 def _lines(text: str) -> Iterator[Any]:
-    for number, line in enumerate(_JSON_LINE.finditer(text)):
-        if number > MAX_ITEMS:
-            return
+    """Yield the value of each line. The lines are counted before the first is parsed."""
+    beyond = next(islice(_JSON_LINE.finditer(text), MAX_ITEMS, None), None)
+    if beyond is not None and beyond[1]:
+        raise _too_many_items()
+    for line in _JSON_LINE.finditer(text):
         if line[1]:  # it is empty at the end of the text
-            yield _json(line[1].rstrip("\x1e \t\r").encode())
+            value = line[1].rstrip("\x1e \t\r")
+            yield _value(value, value.encode())
 
 
 def _events(content: bytes) -> Iterator[Any]:
@@ -181,12 +186,19 @@ def _events(content: bytes) -> Iterator[Any]:
     """
     reader = EventReader()
     found = (event for event in chain(reader.feed(content), reader.rest()) if event.data != _DONE)
-    for event in islice(found, MAX_ITEMS + 1):
+    events = [*islice(found, MAX_ITEMS + 1)]
+    if len(events) > MAX_ITEMS:
+        raise _too_many_items()
+    for event in events:
         given = {"event": event.name, "id": event.id}
         yield {
             **{name: text for name, text in given.items() if text is not None},
             "data": _data(event.data),
         }
+
+
+def _too_many_items() -> ValueError:
+    return ValueError(f"more than {MAX_ITEMS:,} items")
 
 
 def _data(content: bytes) -> Any:
@@ -307,6 +319,8 @@ def _is_deep(content: bytes, found: Any) -> bool:
     Removing innermost brackets from the bytes is ten times faster than a walk through the values,
     which is needed only for brackets in strings.
     """
+    if len(content) <= 2 * MAX_DEPTH:  # each level has two brackets
+        return False
     left = content.translate(None, _NO_BRACKETS)
     for _ in range(MAX_DEPTH):
         size = len(left)

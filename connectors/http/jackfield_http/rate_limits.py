@@ -21,7 +21,7 @@ A longer value is mostly in another unit, and would block an account for ever.
 """
 Find = Callable[[str], str | None]
 """Function that returns a header field by its lower-case name, with repeated fields joined by
-commas; None without the field.
+commas; None without the field, or for one that is too long to be parsed.
 """
 
 _PREFIXES = (
@@ -105,7 +105,8 @@ _REGAINED = re.compile(r'"estimated_time_to_regain_access"\s*:\s*(\d{1,6})')
 """Regular expression of the minutes until Meta accepts requests again; 0 if no limit is used up."""
 _DAY, _HOUR, _MINUTE = 86_400.0, 3600.0, 60.0
 _UNITS = (0.001, 1.0, _MINUTE, _HOUR, _DAY, 7 * _DAY)
-_LONGEST_FIELD = 2000
+_LONGEST_TEXT = 2000
+"""Maximum characters of a member or a message of a body in which a wait is looked for."""
 
 
 def retry_after(find: Find) -> float | None:
@@ -130,7 +131,7 @@ def told(value: object, now: str | None) -> float | None:
     """
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None
-    found = _seconds(str(value).strip()[:_LONGEST_FIELD], now)
+    found = _seconds(str(value).strip()[:_LONGEST_TEXT], now)
     return None if found is None else min(found, LONGEST)
 
 
@@ -149,7 +150,7 @@ def told_by(message: str, now: str | None) -> float | None:
     for``, and then a time, a date, a duration, or numbers with their units. A number before a word
     that is no unit states nothing: it may count anything.
     """
-    text = message[:_LONGEST_FIELD]
+    text = message[:_LONGEST_TEXT]
     found = _SAID.search(text)
     if found is None:
         return None
@@ -225,10 +226,7 @@ def wait(find: Find, *, is_throttled: bool) -> float | None:
 def _policies(find: Find) -> Iterator[tuple[float | None, float | None]]:
     """Yield each limit's remaining requests, and the seconds until its window ends."""
     yield from _structured(find)
-    minutes = [
-        float(one)
-        for one in _REGAINED.findall((find("x-business-use-case-usage") or "")[:_LONGEST_FIELD])
-    ]
+    minutes = [float(one) for one in _REGAINED.findall(find("x-business-use-case-usage") or "")]
     yield from ((0.0, _bounded(each * _MINUTE)) for each in minutes if each)
     for prefix in _PREFIXES:
         for scope in _SCOPES:
@@ -247,7 +245,7 @@ def _structured(find: Find) -> Iterator[tuple[float | None, float | None]]:
     """Yield the limits in the field ``RateLimit``: one limit of draft 07 (``limit=``,
     ``remaining=``, ``reset=``), or policies of later drafts.
     """
-    value = (find("ratelimit") or "")[:_LONGEST_FIELD]
+    value = find("ratelimit") or ""
     bare = _QUOTED.sub("", value)
     if _NAMED.search(bare):
         given = dict(_PARAMETER.findall(bare))
@@ -265,7 +263,7 @@ def _structured(find: Find) -> Iterator[tuple[float | None, float | None]]:
 
 
 def _items(value: str | None) -> list[str]:
-    return _ITEM.findall((value or "")[:_LONGEST_FIELD])
+    return _ITEM.findall(value or "")
 
 
 def _name(item: str) -> str:
@@ -275,7 +273,7 @@ def _name(item: str) -> str:
 
 def _numbers(value: str | None) -> list[float]:
     """Return the numbers of a field that may be repeated, without the parameters of its items."""
-    parts = (part.partition(";")[0].strip() for part in (value or "")[:_LONGEST_FIELD].split(","))
+    parts = (part.partition(";")[0].strip() for part in (value or "").split(","))
     return [number for part in parts if (number := _number(part)) is not None]
 
 
@@ -291,7 +289,7 @@ def _moments(value: str | None, now: str | None) -> Iterator[float]:
     """Yield the seconds from now for each value of a field: seconds, a time since 1970, a date, an
     ISO 8601 time, or a duration.
     """
-    for part in _DATE.findall((value or "")[:_LONGEST_FIELD]):
+    for part in _DATE.findall(value or ""):
         found = _seconds(part.partition(";")[0].strip(' "'), now)
         if found is not None:
             yield min(found, LONGEST)

@@ -15,9 +15,11 @@ from clocks import FakeClock, StillClock
 from http_rig import Acme, attempt
 from jackfield.connector import Field, InvalidInput, NotYet, Rejected, Unavailable
 from jackfield.testing import Answer, Provider, Request
-from jackfield_http import ApiKey, Job, PageInputs, Pages
+from jackfield_http import ApiKey, Job, PageInputs, Pages, links
+from jackfield_http.headers import Headers
 from jackfield_http.list_ends import ends_of
 from jackfield_http.words import argument
+from regex_steps import Steps
 
 ITEMS = [{"id": f"i{number}"} for number in range(7)]
 
@@ -65,6 +67,40 @@ def listing(style: str) -> Any:
         return Answer({"data": found, "has_more": more} if style == "lastId" else {"data": found})
 
     return script
+
+
+@pytest.mark.parametrize(
+    ("head", "piece"),
+    [
+        ("", ","),
+        ("", " ,"),
+        ("", '\\"'),
+        ("", "<"),
+        ("", "<a,"),
+        ("", "a "),
+        ("", "=, "),
+        ("<a>", "; "),
+        ("<a>", ';x="\\"'),
+        ('<a>;x="', '\\"'),
+        ("<a>;x=", '"\\",'),
+        ("<a>,", "<a>;x"),
+    ],
+)
+def test_a_link_that_says_nothing_costs_what_it_is_long(
+    head: str, piece: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each part of it is read a few times: nothing is read again from each character on. One that
+    is too long is not read at all.
+    """
+    counted = [Steps(getattr(links, name)) for name in ("_TARGET", "_PARAMETER", "_REST")]
+    for name, steps in zip(("_TARGET", "_PARAMETER", "_REST"), counted, strict=True):
+        monkeypatch.setattr(links, name, steps)
+    size = 2_000
+    value = (head + piece * size)[:size] + "!"
+    assert links.link_target(value, "next") is None
+    assert sum(steps.taken for steps in counted) < 12 * size
+    assert links.is_malformed(Headers([(b"Link", value.encode() * 5)]).get("link"))
+    assert sum(steps.taken for steps in counted) < 12 * size
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,9 @@ from http_rig import attempt
 from jackfield.connector import JackfieldError, Sent, TooCostly, Unavailable
 from jackfield.testing import Answer, Provider
 from jackfield_http import parsing
-from jackfield_http.parsing import Reading, parsed
+from jackfield_http.answers import media_type
+from jackfield_http.headers import Headers
+from jackfield_http.parsing import MAX_ITEMS, Reading, parsed
 from jackfield_http.request.connector import request
 from jackfield_http.request.models import RequestInputs
 from raw_server import read_request, serving
@@ -181,6 +183,18 @@ def test_the_items_of_a_stream_are_counted_together(
         parsed(content, reading)
 
 
+@pytest.mark.parametrize(
+    ("reading", "piece"), [("lines", b"[\n"), ("lines", b"[\n\n"), ("events", b"data:[\n\n")]
+)
+def test_items_are_counted_before_the_first_is_parsed(reading: Reading, piece: bytes) -> None:
+    """Of 100,001 items that are no JSON, their number is told; events without JSON are texts."""
+    with (
+        mock.patch.object(parsing, "_DECODER", None),
+        pytest.raises(ValueError, match="more than 100,000 items"),
+    ):
+        parsed(piece * (MAX_ITEMS + 1), reading)
+
+
 @pytest.mark.parametrize("times", [1, 2, 4])
 @pytest.mark.parametrize("piece", [b"\n", b" \r\n", b"\x1e\n"])
 def test_empty_lines_of_a_stream_take_no_memory(piece: bytes, times: int) -> None:
@@ -196,6 +210,23 @@ def test_empty_lines_of_a_stream_take_no_memory(piece: bytes, times: int) -> Non
         tracemalloc.stop()
     assert peak < 2 * len(content) + MIB
     assert calls(lambda: parsed(content, "lines")) < 100
+
+
+_LONG = b"9" * 8_193
+_FIELDS = (b"Retry-After", b"X-RateLimit-Remaining", b"X-RateLimit-Reset", b"RateLimit", b"Link")
+
+
+def test_a_field_that_is_too_long_is_not_parsed() -> None:
+    """It counts as missing for every parser, and is whole for a caller who gets the fields."""
+    short, long = (Headers([(name, value) for name in _FIELDS]) for value in (b"9" * 9, _LONG))
+    assert short.retry_after == 86_400
+    assert short.rate_limit_remaining == 999_999_999
+    assert (long.retry_after, long.retry_after_throttle) == (None, None)
+    assert (long.rate_limit_remaining, long.rate_limit_reset, long.link("next")) == (None,) * 3
+    assert (long.get("link"), long.first("link")) == (None, None)
+    assert dict(long)["link"] == long["Link"] == _LONG.decode()
+    other = Headers([(b"Content-Type", b"application/json;" + _LONG)])
+    assert media_type(other) == ""
 
 
 def test_a_text_stays_one_where_no_file_can_be_stored() -> None:

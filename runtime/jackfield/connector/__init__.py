@@ -111,7 +111,7 @@ if TYPE_CHECKING:
     from jackfield.wire.faults import WireFault
     from jackfield.wire.file_names import file_name
     from jackfield.wire.guard import ANYWHERE, Guard, unseen
-    from jackfield.wire.head import Proxy, Target
+    from jackfield.wire.head import Proxy, Target, parsable_field
     from jackfield.wire.reply import Reply
 
 __all__ = [
@@ -221,6 +221,7 @@ __all__ = [
     "exhausted",
     "file_name",
     "hookimpl",
+    "parsable_field",
     "pointer",
     "scheme_of",
     "seen_exchange",
@@ -276,7 +277,7 @@ if not TYPE_CHECKING:  # to type checkers, a name that is not there is a mistake
             "jackfield.wire.faults": "WireFault",
             "jackfield.wire.file_names": "file_name",
             "jackfield.wire.guard": "ANYWHERE Guard unseen",
-            "jackfield.wire.head": "Proxy Target",
+            "jackfield.wire.head": "Proxy Target parsable_field",
             "jackfield.wire.reply": "Reply",
             "jackfield.kernel.failures": "exhausted",
         },

@@ -18,6 +18,10 @@ Fields = list[tuple[bytes, bytes]]
 
 MAX_HEAD = 65_536
 """Maximum size of a response's head, in bytes."""
+MAX_PARSED = 8_192
+"""Maximum characters of a header field's value that is parsed. Servers accept as much for a whole
+line; GitHub's longest ``Link`` of a search has 2,500.
+"""
 _TOKEN = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 _VALUE = rb"[^\x00-\x08\x0a-\x1f\x7f]*"
 VALUE_READ = rb"[^\x00\n\x0b\f\r]*"
@@ -173,6 +177,21 @@ def framing_of(fields: Fields) -> tuple[list[bytes], list[bytes]]:
     if lengths and (len(set(lengths)) > 1 or _LENGTH.fullmatch(lengths[0]) is None):
         raise garbled("its Content-Length is not one number")
     return lengths, codings
+
+
+def parsable_field(value: str | None) -> str | None:
+    """Return a header field's value if it is short enough to be parsed; else None. Whoever reads
+    more of a response than the value as a whole asks here.
+    """
+    return value if value is None or len(value) <= MAX_PARSED else None
+
+
+def field_of(fields: Fields, name: bytes) -> str | None:
+    """Return the value of a field by its name in lower case, for a parser; repeated fields are
+    joined by commas. None without the field, or if its value is too long.
+    """
+    found = [value.strip(b" \t") for key, value in fields if key.lower() == name]
+    return parsable_field(b", ".join(found).decode("latin-1")) if found else None
 
 
 def values_of(fields: Fields, name: bytes) -> list[bytes]:

@@ -147,6 +147,8 @@ class Reply:
 
     def _chunks(self, connection: Connection) -> Iterator[bytes]:
         while True:
+            if content := _whole_chunks(connection):
+                yield content
             line = _CHUNK.fullmatch(self._line(connection, _LONGEST_CHUNK_LINE))
             if line is None:
                 raise garbled("a chunk of its body has no size")
@@ -174,6 +176,24 @@ class Reply:
         if end > most:
             raise garbled("a line of its body's framing is too long")
         return connection.take(end)
+
+
+def _whole_chunks(connection: Connection) -> bytes:
+    """Remove the chunks that have arrived whole, and return their content: 64 KiB may have ten
+    thousand. What is not one of them stays for a reader that knows why.
+    """
+    buffer = connection.buffer
+    pieces, end = [], 0
+    while (line := _CHUNK.match(buffer, end)) is not None:
+        begin = line.end()
+        last = begin + int(line[1], 16)
+        is_long = begin - end > _LONGEST_CHUNK_LINE
+        if last == begin or is_long or buffer[last : last + 2] != b"\r\n":
+            break
+        pieces.append(buffer[begin:last])
+        end = last + 2
+    del buffer[:end]
+    return b"".join(pieces)
 
 
 def _framing(method: str, status: int, lengths: list[bytes], codings: list[bytes]) -> int:

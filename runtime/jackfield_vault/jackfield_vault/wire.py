@@ -21,8 +21,8 @@ from jackfield.wire.client import Wire
 from jackfield.wire.connection import WireSettings
 from jackfield.wire.faults import NAMES, Kind, WireFault
 from jackfield.wire.guard import unseen
+from jackfield.wire.head import field_of
 from jackfield.wire.outbound import way_out
-from jackfield.wire.reply import Reply
 from jackfield.wire.tls import client_context
 from jackfield.wire.urls import target_of
 
@@ -216,10 +216,4 @@ def _request(
             lambda: end - monotonic(),
             lambda: None,
         )
-        return reply.status, _field(reply, b"location"), reply.read(_LARGEST)
-
-
-def _field(reply: Reply, name: bytes) -> str | None:
-    return next(
-        (value.decode("latin-1") for field, value in reply.fields if field.lower() == name), None
-    )
+        return reply.status, field_of(reply.fields, b"location"), reply.read(_LARGEST)

@@ -21,6 +21,7 @@ from jackfield.connector.meanings import (
     meaning_of,
 )
 from jackfield.kernel.codings import decoded
+from jackfield.wire.head import field_of
 
 if TYPE_CHECKING:
     from jackfield.wire.exchanges import Exchange
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 _LONGEST = 1024 * 1024
 """Maximum bytes of a decoded body in which a failure is searched."""
 _REDIRECTS = range(300, 400)
-_PASSING = ("retry-after", "www-authenticate")
+_PASSING = (b"retry-after", b"www-authenticate")
 """Header fields that attribute a refusal to the caller, or to the present time."""
 _APART = 60.0
 """Minimum difference in seconds between the times of two answers, by their servers' clocks, that
@@ -70,7 +71,8 @@ def unsound_absence(missing: Sequence[Exchange], canary: Sequence[Exchange]) -> 
     moved = len({*map(_origin, (*missing, *canary))}) > 1 or any(
         one.status in _REDIRECTS for one in missing
     )
-    odd = next((name for name in _PASSING if _field(said, name) is not None), None)
+    names = {name.lower() for name, _ in said.fields}
+    odd = next((name.decode() for name in _PASSING if name in names), None)
     signs = (
         (moved, "it came from another server than the canary's answer"),
         (meaning_of(_response(said), FROM_CACHE) is not None, "a cache has answered"),
@@ -96,22 +98,12 @@ def _origin(one: Exchange) -> tuple[str, str]:
     return parts.scheme, parts.netloc
 
 
-def _field(one: Exchange, name: str) -> str | None:
-    """Return the values of a header field; None if the field is missing."""
-    found = [
-        value.decode("latin-1").strip()
-        for key, value in one.fields
-        if key.decode("latin-1").lower() == name
-    ]
-    return ", ".join(found) if found else None
-
-
 def _software(one: Exchange) -> tuple[str | None, int]:
     """Return the server, and the number of proxies that the answer has passed; their names may
     differ from answer to answer.
     """
-    via = _field(one, "via")
-    return _field(one, "server"), 0 if not via else via.count(",") + 1
+    via = field_of(one.fields, b"via")
+    return field_of(one.fields, b"server"), 0 if not via else via.count(",") + 1
 
 
 def _are_apart(one: Exchange, other: Exchange) -> bool:
@@ -124,14 +116,14 @@ def _are_apart(one: Exchange, other: Exchange) -> bool:
 
 def _made_at(one: Exchange) -> float | None:
     try:
-        return parsedate_to_datetime(_field(one, "date") or "").timestamp()
+        return parsedate_to_datetime(field_of(one.fields, b"date") or "").timestamp()
     except (ValueError, OverflowError):
         return None
 
 
 def _kind(one: Exchange) -> str:
     """Return the media type; all types of JSON count as one."""
-    found = (_field(one, "content-type") or "").partition(";")[0].strip().lower()
+    found = (field_of(one.fields, b"content-type") or "").partition(";")[0].strip().lower()
     return "json" if found.endswith(("/json", "+json")) else found
 
 
@@ -149,7 +141,7 @@ def _json(one: Exchange) -> Any:
     plain = (
         None
         if kept is None or one.answer.size > len(kept)
-        else decoded(kept, _field(one, "content-encoding") or "", _LONGEST)
+        else decoded(kept, field_of(one.fields, b"content-encoding") or "", _LONGEST)
     )
     try:
         return json.loads(plain) if plain else MISSING

@@ -16,6 +16,7 @@ from jackfield.wire.client import Wire
 from jackfield.wire.connection import WireSettings
 from jackfield.wire.faults import Kind, WireFault
 from jackfield.wire.guard import ANYWHERE, Guard, only_hosts
+from jackfield.wire.head import field_of
 from jackfield.wire.outbound import way_out
 from jackfield.wire.tls import client_context
 from jackfield.wire.urls import target_of
@@ -119,8 +120,7 @@ class Sender:
                     (error.details[0].message, *([error.hint.rstrip(".")] if error.hint else ()))
                 )
             return Attempt(at, monotonic() - begun, error=text)
-        found = {name.lower(): value for name, value in reply.fields}
-        wait = _wait(found.get(b"retry-after"), at)
+        wait = _wait(field_of(reply.fields, b"retry-after"), at)
         return Attempt(
             at, monotonic() - begun, reply.status, _refusal(reply.status), _text(answer), wait
         )
@@ -134,7 +134,7 @@ def _refusal(status: int) -> str | None:
     )
 
 
-def _wait(text: bytes | None, now: float) -> float | None:
+def _wait(text: str | None, now: float) -> float | None:
     """Parse ``Retry-After``, seconds or a date, as seconds to wait; return None if it is
     neither.
     """
@@ -142,9 +142,7 @@ def _wait(text: bytes | None, now: float) -> float | None:
         return None
     try:
         found = (
-            float(text)
-            if text.strip().isdigit()
-            else parsedate_to_datetime(text.decode("ascii")).timestamp() - now
+            float(text) if text.strip().isdigit() else parsedate_to_datetime(text).timestamp() - now
         )
     except (ValueError, TypeError, OverflowError):
         return None
