@@ -20,7 +20,7 @@ _GROUPS: dict[str, tuple[tuple[str, str, str], ...]] = {
         ("Labels of an invocation", "invocation.request:MAX_LABELS", ""),
         ("Deadline, default", "invocation.request:DEFAULT_TIMEOUT", "seconds"),
         ("Deadline, maximum", "invocation.request:MAX_TIMEOUT", "seconds"),
-        ("Validation errors listed", "schema.compiled:MAX_DETAILS", ""),
+        ("Validation errors listed", "kernel.errors:MAX_DETAILS", ""),
         ("Parts of a value that is searched for all its errors", "schema.sentences:MAX_PARTS", ""),
         ("Steps that a schema may take for one part of a value", "schema.cost:MAX_COST", ""),
         (
@@ -47,6 +47,7 @@ _GROUPS: dict[str, tuple[tuple[str, str, str], ...]] = {
         ("Text that a very large pattern judges", "kernel.patterns:MAX_LARGE", "characters"),
         ("Pages of one paginated call", "call.paging:MAX_PAGES", ""),
         ("Details of a provider's error", "kernel.errors:MAX_PROVIDER_DETAILS", "bytes"),
+        ("Header field of a response that is parsed", "wire.head:MAX_PARSED", "characters"),
         ("Response that a connector reads", "connector.answers:MAX_ANSWER", "bytes"),
         ("Output, files aside", "connector.conversion:MAX_OUTPUT", "bytes"),
         (

@@ -5,12 +5,17 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from datetime import datetime
-from itertools import islice
 from typing import Any, Literal
 
 from jackfield.kernel.clock import written
 from jackfield.kernel.dataclass import dataclass, field
-from jackfield.kernel.errors import Detail, InvalidInvocation, JackfieldError, unknown_members
+from jackfield.kernel.errors import (
+    Detail,
+    InvalidInvocation,
+    JackfieldError,
+    first_faults,
+    unknown_members,
+)
 from jackfield.kernel.failures import Raised, attempt, value_of
 from jackfield.kernel.frames import bordered
 from jackfield.kernel.hints import NextStep
@@ -64,7 +69,6 @@ _MAX_VERSION_LENGTH = 200
 """Maximum characters of a version specifier: packaging takes half a second for a specifier of 250
 kB.
 """
-_MAX_FAULTS = 100
 _SIMPLE = frozenset({"connector", "action", "connection", "inputs", "maxBytes"})
 _INLINE = frozenset({"type", "values"})
 
@@ -162,10 +166,7 @@ def parse_invocation(data: object) -> Invocation:
             data.get("connection"),
             max_bytes=data.get("maxBytes"),
         )
-    faults = tuple(islice(_faults(data), _MAX_FAULTS + 1))
-    # each member is compared with the known names: a hundred thousand would take seconds
-    if len(faults) > _MAX_FAULTS:
-        faults = (*faults[:_MAX_FAULTS], Detail("", "and there are more errors"))
+    faults = first_faults(_faults(data))
     if faults:
         count = (
             "1 member of the invocation is"

@@ -48,8 +48,9 @@ ever holds a secret. This module imports nothing but the standard library and ``
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from enum import Enum
+from itertools import islice
 from time import gmtime, strftime
 
 from jackfield.kernel.dataclass import core_schema, dataclass, readable
@@ -139,6 +140,20 @@ class Provider:
         )
 
 
+MAX_DETAILS = 100
+"""Maximum number of faults that an error lists; one more Detail says that there are others."""
+
+
+def first_faults(found: Iterable[Detail]) -> tuple[Detail, ...]:
+    """Return the faults that an error lists. Of those that are left out, a generator makes none:
+    each may cost a search for the name that was meant.
+    """
+    first = tuple(islice(found, MAX_DETAILS + 2))
+    if len(first) <= MAX_DETAILS + 1:  # one more than the maximum is a list that has been cut
+        return first
+    return (*first[:MAX_DETAILS], Detail("", "and there are more faults"))
+
+
 MAX_PROVIDER_DETAILS = 16 * 1024
 """Maximum size in bytes, as JSON, of the details of a provider's error."""
 
@@ -208,7 +223,7 @@ class JackfieldError(Exception):
     ) -> None:
         super().__init__(message)
         self.message = message
-        self.details = tuple(details)
+        self.details = first_faults(details)
         self.hint = hint
         self.provider = provider
         self.sent = Sent.NOTHING if sent is None else sent
@@ -633,19 +648,14 @@ def did_you_mean(
 
 def unknown_members(
     given: Iterable[Any], known: Iterable[str], what: str, path: str = ""
-) -> list[Detail]:
-    """Return a fault for each name in ``given`` that is not a member of ``what`` ("a
+) -> Iterator[Detail]:
+    """Yield a fault for each name in ``given`` that is not a member of ``what`` ("a
     subscription").
     """
-    found = []
     for name in (str(one) for one in given if one not in known):
         text = f"'{name[:80]}' is not a member of {what}{did_you_mean(name, known)}"
-        found.append(
-            Detail(
-                f"{path}/{name.replace('~', '~0').replace('/', '~1')}", text, "additionalProperties"
-            )
-        )
-    return found
+        at = f"{path}/{name.replace('~', '~0').replace('/', '~1')}"
+        yield Detail(at, text, "additionalProperties")
 
 
 late_hints(__name__)

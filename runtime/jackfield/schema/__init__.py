@@ -19,16 +19,16 @@ from jackfield.kernel.exports import exports, late_hints
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from jackfield.schema.compiled import MAX_DETAILS, CheckedValue, CompiledSchema
+    from jackfield.schema.compiled import CheckedValue, CompiledSchema
     from jackfield.schema.json_types import SchemaError
 
-__all__ = ["MAX_DETAILS", "CheckedValue", "CompiledSchema", "SchemaError", "compile_schema"]
+__all__ = ["CheckedValue", "CompiledSchema", "SchemaError", "compile_schema"]
 
 if not TYPE_CHECKING:  # to type checkers, a name that is not there is a mistake
     __getattr__, __dir__ = exports(
         __name__,
         {
-            ".compiled": "MAX_DETAILS CheckedValue CompiledSchema",
+            ".compiled": "CheckedValue CompiledSchema",
             ".json_types": "SchemaError",
         },
     )

@@ -6,7 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from jackfield.kernel.dataclass import dataclass
-from jackfield.kernel.errors import Detail
+from jackfield.kernel.errors import MAX_DETAILS, Detail
 from jackfield.kernel.walk import SecretPlaces
 from jackfield.schema.json_types import value_word
 from jackfield.schema.json_values import is_json, to_json
@@ -26,11 +26,6 @@ if TYPE_CHECKING:
     from jackfield.schema.facts import SchemaFacts
     from jackfield.schema.json_types import Json
     from jackfield.schema.plan import ValuePlan
-
-MAX_DETAILS = 100
-"""Maximum number of faults reported for one value; one more Detail states how many were left
-out.
-"""
 
 _ABOUT_CONTENT = frozenset(
     {"anyOf", "oneOf", "not", "enum", "const", "contains", "maxContains", "uniqueItems"}

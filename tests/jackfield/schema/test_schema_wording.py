@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from jackfield.kernel.errors import Detail
-from jackfield.schema import MAX_DETAILS, compile_schema
+from jackfield.kernel.errors import MAX_DETAILS, Detail
+from jackfield.schema import compile_schema
 
 AB = {"anyOf": [{"required": ["text"]}, {"required": ["html"]}]}
 ONE = {"oneOf": [{"required": ["a"]}, {"required": ["b"]}]}

@@ -10,10 +10,12 @@ from typing import Any
 import pytest
 
 from clocks import FakeClock
+from growth import calls
 from jackfield.callers import Rules
 from jackfield.connections.host_access import HostAccess
 from jackfield.kernel.errors import InvalidInvocation
 from jackfield_store.access import Audit, Settings, UnknownWorkspace, WorkspaceExists, Workspaces
+from jackfield_store.access.settings import changed_settings
 from jackfield_store.database import Database, Transaction, WrongMasterKey
 from jackfield_store.keys import MasterKey, Vault
 from jackfield_store.keys.settings_seals import settings_seal
@@ -281,6 +283,19 @@ def test_set_changes_what_is_named(workspaces: Workspaces) -> None:
     )
     assert changed.settings.retention == 90 * 86_400
     assert workspaces.find("acme") == changed
+
+
+def test_very_many_unknown_settings_are_told_in_part() -> None:
+    """Each would be compared with the known names: no more faults are made than are told."""
+    many = {f"m{number}": 1 for number in range(20_000)}
+    for changes in (many, {"limits": many}, {"quotas": [many]}):
+
+        def judge(given: dict[str, Any] = changes) -> None:
+            with pytest.raises(InvalidInvocation) as caught:
+                changed_settings(Settings(), given)
+            assert len(caught.value.details) == 101
+
+        assert calls(judge) < 100_000
 
 
 def test_set_default(workspaces: Workspaces) -> None:

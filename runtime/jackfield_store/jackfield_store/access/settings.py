@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from jackfield.callers.rules import LISTS, Rules
 from jackfield.kernel import stored_values
 from jackfield.kernel.dataclass import dataclass, field, replace
-from jackfield.kernel.errors import Detail, InvalidInvocation, did_you_mean
+from jackfield.kernel.errors import Detail, InvalidInvocation, did_you_mean, first_faults
 from jackfield.kernel.pointers import pointer
 from jackfield_store.access.images import image_fault
 from jackfield_store.database.faults import damaged_settings
@@ -183,7 +183,7 @@ def changed_settings(settings: Settings, changes: Mapping[str, Any]) -> Settings
 
     :raises InvalidInvocation: with all faults at once.
     """
-    faults = list(_faults(changes))
+    faults = first_faults(_faults(changes))
     if faults:
         count = "1 setting is" if len(faults) == 1 else f"{len(faults)} settings are"
         named = {"rules", *_MEMBERS.values()}.issuperset(changes)

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from jackfield.call.events import Event
 from jackfield.kernel.clock import iso
 from jackfield.kernel.dataclass import dataclass
-from jackfield.kernel.errors import Detail, InvalidConnection, InvalidInvocation
+from jackfield.kernel.errors import (
+    Detail,
+    InvalidConnection,
+    InvalidInvocation,
+    first_faults,
+)
 from jackfield.kernel.pointers import pointer
 from jackfield.kernel.stored_values import parsed_object, problem_of_times
 from jackfield.wire.guard import Guard
@@ -88,7 +93,7 @@ class Options:
             **(present or cls()).to_json(),
             **{name: given[name] for name in _OPTIONS if name in given},
         }
-        faults = list(_faults(merged))
+        faults = first_faults(_faults(merged))
         if faults:
             raise invalid(faults)
         types = (
@@ -206,7 +211,7 @@ def check_url(url: object, origin: Origin, guard: Guard) -> str:
     return url
 
 
-def invalid(faults: list[Detail]) -> InvalidInvocation:
+def invalid(faults: Sequence[Detail]) -> InvalidInvocation:
     """Return the error for a callback that cannot be stored."""
     count = (
         "1 member of the callback is"

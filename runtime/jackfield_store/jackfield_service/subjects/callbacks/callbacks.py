@@ -13,7 +13,12 @@ from jackfield.call.events import Event
 from jackfield.callers.actor import Actor
 from jackfield.invocation import new_invocation_id
 from jackfield.kernel.clock import Clock, iso
-from jackfield.kernel.errors import Detail, InvalidInvocation, unknown_members
+from jackfield.kernel.errors import (
+    Detail,
+    InvalidInvocation,
+    first_faults,
+    unknown_members,
+)
 from jackfield.kernel.hints import NextStep
 from jackfield.wire.guard import Guard
 from jackfield.wire.signing import PRIVATE, new_secret, public_key
@@ -155,7 +160,7 @@ class Callbacks:
 
         :raises InvalidInvocation: with all faults at once, or if there are too many callbacks.
         """
-        if faults := unknown_members(given, MEMBERS, "a callback"):
+        if faults := first_faults(unknown_members(given, MEMBERS, "a callback")):
             raise invalid(faults)
         options, url = (
             Options.checked(given),
@@ -220,7 +225,7 @@ class Callbacks:
 
         :raises InvalidInvocation: if there is no such callback, or a member is not valid.
         """
-        if faults := unknown_members(given, MEMBERS | {"status"}, "a callback"):
+        if faults := first_faults(unknown_members(given, MEMBERS | {"status"}, "a callback")):
             raise invalid(faults)
         if given.get("status", "active") not in ("active", "paused"):
             raise invalid([Detail("/status", "must be 'active' or 'paused'", "enum")])

@@ -4,7 +4,7 @@ connections.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from jackfield.kernel.errors import (
@@ -13,6 +13,7 @@ from jackfield.kernel.errors import (
     InvalidInvocation,
     UnknownConnection,
     did_you_mean,
+    first_faults,
     unknown_members,
 )
 from jackfield.kernel.hints import NextStep
@@ -82,18 +83,20 @@ class Choice:
         :raises InvalidInvocation: with the place of each unknown name, and the known name that it
             resembles.
         """
-        kinds, faults = self._connections.kinds, list[Detail]()
+        faults = first_faults(self._faults(wanted))
+        if faults:
+            text = "; ".join(f"{fault.path[1:]}: {fault.message}" for fault in faults[:3])
+            raise InvalidInvocation(f"the connect session is not valid: {text}", details=faults)
+
+    def _faults(self, wanted: Wanted) -> Iterator[Detail]:
         for name, label in wanted.labels.items():
             try:
-                fields = kinds.find(name).schema.get("properties", {})
+                fields = self._connections.kinds.find(name).schema.get("properties", {})
             except InvalidConnection as error:
-                faults += (
-                    []
-                    if self._unoffered(name)
-                    else [Detail(pointer("labels", name), error.message, "enum")]
-                )
+                if not self._unoffered(name):
+                    yield Detail(pointer("labels", name), error.message, "enum")
             else:
-                faults += unknown_members(
+                yield from unknown_members(
                     label.get("fields", {}),
                     fields,
                     f"'{name[:80]}'",
@@ -103,10 +106,7 @@ class Choice:
         for key in wanted.icons:
             if key not in known and key.partition(".")[0] not in known:
                 text = f"no connector '{key[:80]}' is installed{did_you_mean(key, known)}"
-                faults.append(Detail(pointer("icons", key), text, "enum"))
-        if faults:
-            text = "; ".join(f"{fault.path[1:]}: {fault.message}" for fault in faults[:3])
-            raise InvalidInvocation(f"the connect session is not valid: {text}", details=faults)
+                yield Detail(pointer("icons", key), text, "enum")
 
     def _pictured(self) -> set[str]:
         """Return the keys under which pictures are looked up: keys of connectors and of

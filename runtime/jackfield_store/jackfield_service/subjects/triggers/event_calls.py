@@ -27,6 +27,7 @@ from jackfield.kernel.errors import (
     JackfieldError,
     Unavailable,
     did_you_mean,
+    first_faults,
     unknown_members,
 )
 from jackfield.kernel.placeholders import ABSENT, filled, placeholders
@@ -155,7 +156,7 @@ def checked_then(
         raise _invalid(
             [Detail("/then", "must be an object: connector, action, connection, inputs")]
         )
-    faults = [*_shape(given)]
+    faults = [*first_faults(_shape(given))]
     if faults:
         raise _invalid(faults)
     catalog, authorizer = runtime.catalog_of(caller), runtime.access.authorizer(caller)
@@ -167,8 +168,10 @@ def checked_then(
     plan = runtime.pipeline.plans.over(
         Invocation(manifest.key, action.key, inputs, connection), manifest, caller
     )
-    faults = [*_inputs(inputs, plan)] or [*_literal_faults(runtime, manifest, action, inputs)]
-    faults += _absent(inputs, trigger)
+    faults = [*first_faults(_inputs(inputs, plan))] or [
+        *_literal_faults(runtime, manifest, action, inputs)
+    ]
+    faults += first_faults(_absent(inputs, trigger))
     if action.hands_out:
         faults.append(
             Detail(
