@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property
+from itertools import chain, product
 from re import _compiler, _constants, _parser  # type: ignore[attr-defined]
 from typing import Any
 
@@ -22,9 +23,18 @@ _SINGLE = frozenset({"LITERAL", "NOT_LITERAL", "ANY", "IN", "RANGE", "CATEGORY"}
 _REPEATS = frozenset({"MAX_REPEAT", "MIN_REPEAT", "POSSESSIVE_REPEAT"})
 _UNBOUNDED = 24
 """Repetitions from which a limit counts as none: a pattern with less is short."""
+_SHORT, _LONG = 48, 96
+"""Lengths of the texts that are tried: the first rules out the patterns that are cheap."""
+_CHEAP = 16
+"""Steps for each character that no pattern exceeds on a short text, unless it may grow."""
+_GROWTH = 3.0
+"""Twice the text: linear time takes twice the steps, quadratic time four times."""
+_MOST = 1_000
+"""Steps for each character at which the count ends."""
+_AFFORDED = 200_000
 _CANDIDATES = "".join(map(chr, range(128))) + "\xe9\u2028\u20ac\U0001f600"
-_OTHERS = 3
-_SAMPLES = 24
+_OTHERS = 2
+_SAMPLES = 16
 """Numbers of texts that lead to a part of a pattern, and that a part matches."""
 
 
@@ -34,21 +44,28 @@ class TooManySteps(Exception):
 
 class Steps:
     """Matcher of one pattern, which counts its steps; ``limit`` ends a match that takes more.
+    ``choices`` is the number of alternatives of which the whole pattern consists.
 
     Its methods are those of ``re.Pattern`` that return a match or None, so that it can take a
     pattern's place.
     """
 
-    def __init__(self, pattern: re.Pattern[Any], limit: int = sys.maxsize) -> None:
+    def __init__(self, pattern: re.Pattern[Any], choice: int | None = None) -> None:
+        """Make the matcher of a pattern, or of one of its ``choices``."""
         self.taken = 0
-        self.limit = limit
+        self.limit = sys.maxsize
         self.pattern = pattern
         self._text: Any = ""
         self._groups: dict[int, tuple[int, int]] = {}
-        self._single: dict[int, dict[Any, bool]] = {}
-        self._tree = _parser.parse(pattern.pattern, pattern.flags & ~re.DEBUG)
-        self._flags = self._tree.state.flags
-        self._node = self._sequence(list(self._tree))
+        tree = _parser.parse(pattern.pattern, pattern.flags)
+        self._flags = tree.state.flags
+        self._nodes = list(tree)
+        self.choices = 1
+        if len(self._nodes) == 1 and str(self._nodes[0][0]) == "BRANCH":
+            choices = self._nodes[0][1][1]
+            self.choices = len(choices)
+            self._nodes = self._nodes if choice is None else list(choices[choice])
+        self._node = self._sequence(self._nodes)
 
     def match(self, text: Any, at: int = 0) -> Any:
         """Match at a position, and return what the pattern returns."""
@@ -73,6 +90,26 @@ class Steps:
         while start <= len(text):
             end = self._ends(text, start, whole=False)
             start = start + 1 if end is None else max(end, start + 1)
+
+    def count(self, method: str, head: str, unit: str, tail: str, size: int) -> int:
+        """Return the steps of a method for a text of some size; ``sys.maxsize`` for more than the
+        limit.
+        """
+        text: Any = head + unit * (size // len(unit)) + tail
+        if isinstance(self.pattern.pattern, bytes):
+            text = text.encode("latin-1", "replace")
+        self.taken = 0
+        try:
+            getattr(self, method)(text)
+        except TooManySteps:
+            return sys.maxsize
+        return self.taken
+
+    def grows(self, method: str, head: str, unit: str, tail: str, size: int) -> bool:
+        """Return whether twice the text takes more than twice the steps."""
+        self.limit = _MOST * size
+        some, twice = (self.count(method, head, unit, tail, many) for many in (size, 2 * size))
+        return twice > _GROWTH * some or twice == sys.maxsize
 
     def _ends(self, text: Any, at: int, *, whole: bool) -> int | None:
         """Return the end of a match, None if there is none."""
@@ -218,6 +255,7 @@ class Steps:
             if group not in self._groups:
                 return False
             begin, end = self._groups[group]
+            self._step(end - begin)
             same = self._text[begin:end] == self._text[at : at + end - begin]
             return same and then(at + end - begin)
 
@@ -302,25 +340,28 @@ class Steps:
         """Texts that may cost the most: what comes before a repeated part of the pattern, and what
         the part repeats. One character stands for all that each part of the pattern treats alike.
         """
-        letters = self._letters()
+        letters = self.letters
         found: dict[tuple[str, str], None] = {}
-        for head, body in self._repeated(list(self._tree), [""], letters):
+        for head, body in self._repeated(self._nodes, [""], letters):
             units = [*letters, *self._samples(body, letters)]
             again = [head, head + units[-1]]
             found |= dict.fromkeys((head, unit) for unit in units if unit)
             found |= dict.fromkeys(("", unit) for unit in (*units, *again) if unit)
         return list(found)
 
-    def _letters(self) -> list[str]:
-        """Return one character of each kind that the pattern distinguishes."""
-        tests = [self._fits(operator, value) for operator, value in _singles(list(self._tree))]
+    @cached_property
+    def letters(self) -> list[str]:
+        """Return one character of each kind that the pattern distinguishes; first those that fit
+        the fewest of its parts.
+        """
+        tests = [self._fits(operator, value) for operator, value in _singles(self._nodes)]
         kinds: dict[tuple[bool, ...], str] = {}
         is_bytes = isinstance(self.pattern.pattern, bytes)
         for one in _CANDIDATES:
             if not is_bytes or one.isascii():
                 character = one.encode("latin-1") if is_bytes else one
                 kinds.setdefault(tuple(fits(character) for fits in tests), one)
-        return list(kinds.values())
+        return [kinds[kind] for kind in sorted(kinds, key=sum)]
 
     def _repeated(
         self, nodes: list[Any], heads: list[str], letters: list[str]
@@ -399,3 +440,36 @@ def _singles(nodes: list[Any]) -> Iterator[tuple[Any, Any]]:
             yield operator, value
         for part in _inside(operator, value):
             yield from _singles(part)
+
+
+def costly_text(
+    pattern: re.Pattern[Any], methods: Iterable[str], longest: int | None = None
+) -> str | None:
+    """Return a description of a text for which a pattern takes more than linear time, None if none
+    is found. ``methods`` are those of ``Steps``. If texts have at most ``longest`` characters, it
+    is one that takes more than 200,000 steps, a few milliseconds.
+    """
+    methods = tuple(methods)
+    whole = Steps(pattern)
+    found = (_costly_texts(Steps(pattern, choice), methods) for choice in range(whole.choices))
+    return next(
+        (
+            f"{method} of {head!r} + {unit!r} * n + {tail!r}"
+            for method, head, unit, tail in chain.from_iterable(found)
+            if (whole.choices == 1 or whole.grows(method, head, unit, tail, 4 * _LONG))
+            and (longest is None or whole.count(method, head, unit, tail, longest) > _AFFORDED)
+        ),
+        None,
+    )
+
+
+def _costly_texts(steps: Steps, methods: tuple[str, ...]) -> Iterator[tuple[str, str, str, str]]:
+    """Yield the method and the parts of each text for one of a pattern's choices. Alone, a choice
+    shows sooner that it grows, but another may take the text from it.
+    """
+    tails = dict.fromkeys(("", *steps.letters[:2]))
+    for method, (head, unit), tail in product(methods, steps.pumps, tails):
+        steps.limit = _CHEAP * _SHORT
+        is_cheap = steps.count(method, head, unit, tail, _SHORT) <= steps.limit
+        if not is_cheap and steps.grows(method, head, unit, tail, _LONG):
+            yield method, head, unit, tail

@@ -21,7 +21,7 @@ _PARAMETER = re.compile(
 )
 _FOLD = re.compile(r"\r?\n(?=[ \t])")
 # 'pdf' or 'application/', with parameters or without
-_HALF = re.compile(rf"[ \t]*{_WORD}[ \t]*/?[ \t]*(?:;.*)?")
+_HALF = re.compile(rf"[ \t]*+{_WORD}[ \t]*+(?:/[ \t]*+)?(?:;.*)?")
 # Parameters that change how a part is read, of the registrations of text/* (RFC 2046, 3676, 5545,
 # 7763, 4180, 6350, 2854), multipart and message (RFC 2046, 6522, 1847), S/MIME (RFC 8551), PGP (RFC
 # 3156), audio and video (RFC 6381) and Atom, JSON and XML families.

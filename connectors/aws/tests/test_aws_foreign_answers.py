@@ -27,6 +27,7 @@ PAGES = (
     "<html><head><title>Blocked</title></head><body><h1>Blocked</h1><hr/></body></html>",
     "\r\n <!-- proxy 7 --> <HTML><BODY>Access Denied",
     "<h1>Bad Gateway</h1>",
+    "<!---->" * 60 + "<!-- a-b -- c --><p>Access Denied",
 )
 WRITES: tuple[tuple[str, dict[str, Any]], ...] = (
     ("sns/publish", {"TopicArn": "arn:aws:sns:us-east-1:123456789012:news", "Message": "x"}),
@@ -236,6 +237,8 @@ def test_m4_a_page_instead_of_sts_is_no_refusal(tmp_path_factory: pytest.TempPat
         "",
         "plain",
         "a <html>",
+        "<!---->" * 60 + "x",
+        "<!--" * 400,
     ],
 )
 def test_m4_documents_of_aws_are_no_pages(text: str) -> None:

@@ -73,7 +73,7 @@ s.
 A smaller number is seconds from now.
 """
 _DATE = re.compile(r"[A-Z][a-z]{2,8}, [^,]+|[^,]+")
-_ITEM = re.compile(r'(?:"(?:[^"\\]|\\.)*"|[^,"])+')
+_ITEM = re.compile(r'(?s)(?>(?:"(?>(?:[^"\\]|\\.)*)(?:"|\\?\Z)|[^,"])+)')
 _PARAMETER = re.compile(r'(?:^|[;,\s])(r|t|q|w|limit|remaining|reset)\s*=\s*"?(\d{1,15}(?:\.\d+)?)')
 _NAMED = re.compile(r"\b(?:remaining|reset)\s*=")
 _SAID = re.compile(

@@ -54,7 +54,7 @@ def connector_key(url: str) -> str:
     host = urlsplit(url).hostname or ""
     parts = (
         [part for part in host.split(".") if part not in ("www", "mcp", "api")]
-        if not re.fullmatch(r"[0-9.]+|.*:.*", host)
+        if ":" not in host and not re.fullmatch(r"[0-9.]+", host)
         else []
     )
     named = parts[-2] if len(parts) > 1 else parts[0] if parts else "mcp-server"

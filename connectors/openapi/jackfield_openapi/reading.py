@@ -22,7 +22,8 @@ MAX_DEPTH = 200
 _MOST_BRACKETS = 20_000
 """Maximum number of unmatched brackets, as they occur in prose."""
 _NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
-_NESTED = re.compile(r"(?:[-?] +){200}")
+_NESTED = re.compile(r"(?>(?:[-?] ++){8,})")
+"""Regular expression of blocks that begin within one line."""
 _HALF = re.compile("[\ud800-\udfff]")
 
 
@@ -140,7 +141,9 @@ def _overflows(text: str) -> bool:
         left = left.replace(b"[]", b"").replace(b"{}", b"")
         if len(left) == size:
             break
-    return len(left) > _MOST_BRACKETS or _NESTED.search(text) is not None
+    return len(left) > _MOST_BRACKETS or any(
+        found[0].count("-") + found[0].count("?") >= MAX_DEPTH for found in _NESTED.finditer(text)
+    )
 
 
 class _Size:

@@ -19,6 +19,7 @@ from urllib.parse import parse_qsl, unquote
 from jackfield.callers.rules import ANY_ACTION, Request
 from jackfield.kernel.dataclass import dataclass, replace
 from jackfield.kernel.errors import Detail, InvalidInput, UnknownConnection
+from jackfield.kernel.gaps import with_gaps
 from jackfield.kernel.pointers import pointer
 
 if TYPE_CHECKING:
@@ -206,8 +207,8 @@ def _read(lender: Manifest) -> Bindings:
             http["method"],
             action.key,
             action.rule_effect,
-            _pattern(http["path"], r"[^/]+"),
-            _pattern(http["path"], ".+"),
+            _pattern(http["path"], r"[^/]+?"),
+            _pattern(http["path"], ".+?"),
         )
         for action, http in bound
     )
@@ -220,7 +221,7 @@ def _read(lender: Manifest) -> Bindings:
 
 def _pattern(path: str, value: str) -> re.Pattern[str]:
     parts = _PARAMETER.split(path.partition("?")[0].strip("/").casefold())
-    return re.compile(value.join(re.escape(part) for part in parts) + r"(?:\.[a-z0-9]{1,5})?")
+    return re.compile(with_gaps(parts, [value] * (len(parts) - 1)) + r"(?:\.[a-z0-9]{1,5})?")
 
 
 def _fits(pattern: re.Pattern[str], paths: Iterable[str]) -> bool:

@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from jackfield.kernel.dataclass import dataclass, field, replace
 from jackfield.kernel.errors import Detail, InvalidInvocation, NotAllowed, did_you_mean
+from jackfield.kernel.gaps import with_gaps
 from jackfield.kernel.hints import NextStep
 
 INLINE = "@inline"
@@ -133,10 +134,8 @@ def _kind(kind: str, value: str) -> Fits:
 def _glob(text: str) -> Callable[[str], bool]:
     if "*" not in text:
         return lambda name: name == text
-    first, *between, last = (re.escape(part) for part in re.split(r"\*+", text))
-    # Match each part at its first occurrence only (atomic groups), so that many stars cannot cause
-    # backtracking.
-    matching = re.compile(first + "".join(f"(?>.*?{part})" for part in between) + ".*" + last)
+    parts = re.split(r"\*+", text)
+    matching = re.compile(with_gaps(parts, [".*?"] * (len(parts) - 1)))
     return lambda name: matching.fullmatch(name) is not None
 
 

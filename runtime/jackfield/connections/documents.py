@@ -35,7 +35,7 @@ MAX_FILE = 8 * 1024 * 1024
 """Maximum size of a connection file in bytes."""
 _MAX_FAULTS = 10
 _BOUNDARY = re.compile(r"^---(?=[ \t\r\n]|\Z)", re.MULTILINE)
-_NOTHING = re.compile(r"(?:[ \t]*(?:[#%].*)?(?:\r?\n|\Z))*\Z")
+_NOTHING = re.compile(r"(?>(?:[ \t]*+(?:[#%].*+)?(?:\r?\n|\Z))*)\Z")
 _NO_PATH = re.compile(r"""[{}"'\r\n]|:\s|^\s""")
 _FLOW = re.compile(r"\s*(?:\[\s*)?\{\s*['\w$]")
 _ENTRIES = ("connections", "providers", "workflows")

@@ -19,13 +19,14 @@ from functools import lru_cache
 from typing import Any
 
 from jackfield.catalog.loading import package_folders
+from jackfield.kernel.gaps import with_gaps
 
 LOCALES = ("en", "de")
 """Languages of the connect page; the first is used for readers of any other language."""
 _LARGEST = 1_000_000
 _LONGEST = 2000
 """Number of characters above which a text is not compared with patterns."""
-_PART = re.compile(r"\\\{([a-zA-Z]+)\\\}")
+_PART = re.compile(r"\{([a-zA-Z]+)\}")
 _GROUPED = re.compile(r"[0-9]{1,3}(?:,[0-9]{3})+(?:\.[0-9]+)?")
 _GERMAN = str.maketrans(",.", ".,")
 _FOR_OPERATORS = re.compile(r"\b(?:[A-Z][A-Z0-9]*_)+[A-Z0-9]+\b|\bjackfield [a-z]|--[a-z]")
@@ -145,4 +146,6 @@ def _load_texts(path: str) -> Mapping[str, str]:
 
 
 def _pattern(key: str) -> re.Pattern[str]:
-    return re.compile(_PART.sub(lambda match: f"(?P<{match[1]}>.+?)", re.escape(key)), re.DOTALL)
+    parts = _PART.split(key)
+    texts, names = parts[::2], parts[1::2]
+    return re.compile(with_gaps(texts, [f"(?P<{name}>.+?)" for name in names]), re.DOTALL)

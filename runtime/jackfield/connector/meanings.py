@@ -105,8 +105,9 @@ def member(names: Iterable[str], test: Callable[[Any], bool]) -> When:
 # Pages of proxies
 
 _PAGE = re.compile(
-    r"\s*(?:<!--.*?-->\s*)*<(?:!doctype\s+html|html|head|body|title|center|div|h1|p)\b",
-    re.IGNORECASE | re.DOTALL,
+    r"\s*+(?>(?:<!--(?>(?:[^-]|-(?!->))*)-->\s*+)*)"
+    r"<(?:!doctype\s+html|html|head|body|title|center|div|h1|p)\b",
+    re.IGNORECASE,
 )
 _BEGINNING = 2000
 """Maximum characters searched for a web page at the beginning of an answer."""

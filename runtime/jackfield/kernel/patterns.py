@@ -6,6 +6,20 @@ large that each character costs microseconds. They become a format (``SLOW`` and
 jackfield judges itself, and only on texts of limited length.
 
 ``\b`` is spelt out, because the engines use Unicode word boundaries and ECMA-262 ASCII ones.
+
+The patterns of the code itself are for Python's ``re``, which backtracks and holds the
+interpreter's lock. tests/house/test_house_patterns.py finds them all and counts their steps. A new
+one is written by these rules:
+
+- A repeated part matches a text in one way only: ``(?:[^"\\]|\\.)*``, not ``.*?``. No two
+  alternatives of it begin alike, and what follows it begins with something else.
+- It gives nothing back, if it needs not: ``*+`` and ``++`` after a character, ``(?>(?:…)*)`` around
+  a group. A group that is repeated possessively matches wrongly in CPython before 3.11.5
+  (gh-106052).
+- A search does not read the same text from each position on. An unterminated string takes the rest
+  (``(?:"|\Z)``), or each quote would be read up to the end again.
+- Texts with gaps between them come from ``kernel.gaps``.
+- A header field of a response is first asked for its length (``wire.head.parsable_field``).
 """
 
 from __future__ import annotations

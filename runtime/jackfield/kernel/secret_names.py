@@ -91,7 +91,7 @@ _NO_SECRET = re.compile(
     re.IGNORECASE,
 )
 _SAYS = re.compile(
-    r"(?:(?:the|a|an|this|your|user'?s?|user|account|new|old|current|actual|raw|full|plain|plaintext|unique|generated|secret|bot|login) "
+    r"(?:(?:the|a|an|this|your|user'?s?|account|new|old|current|actual|raw|full|plain|plaintext|unique|generated|secret|bot|login) "
     r")*"
     r"(?:password|passphrase|secret|api[ -]?key|access[ -]token|refresh[ -]token|bearer token|api "
     r"token|private key|client secret"

@@ -7,13 +7,16 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-_ATOM = r"[^\s<>()\",;:@]+"
+_ATOM = r'(?>(?:[^\s<>()",;:@\\]|\\"?)+)'
+_QUOTED = r'"(?>(?:[^"\\]|\\.)*)"'
 _TOKENS = re.compile(
-    rf'(?P<address>(?:"(?:[^"\\]|\\.)*"|{_ATOM})@{_ATOM})|"(?:[^"\\]|\\.)*"|\([^()]*\)|{_ATOM}|.',
-    re.DOTALL,
+    rf"(?P<address>(?:{_QUOTED}|{_ATOM})@{_ATOM})|{_QUOTED}|\([^()]*+\)|{_ATOM}|.", re.DOTALL
 )
 """Pattern of a token in a list of mailboxes: address, quoted string, comment, atom, any other
 character.
+
+An escaped quote is part of an atom: after an unterminated string, each would otherwise be tried as
+the beginning of another.
 """
 _BRACKET = re.compile(r"\s*<")
 

@@ -241,7 +241,7 @@ def settings_of(text: str) -> Mapping[str, Any]:
 def _line(line: str) -> tuple[str, str]:
     """Return name and value of a line; both are empty if the line has no setting."""
     found = re.match(
-        r"([^=:#\s][^=:]*?)\s*(?:=|:\s)\s*(.*)",
+        r"([^=:#\s][^=:]*+)(?:=|:\s)(.*)",
         line.strip().removeprefix("export ").removeprefix("- "),
     )
-    return (found[1].strip("\"'"), found[2].strip()) if found else ("", "")
+    return (found[1].rstrip().strip("\"'"), found[2].strip()) if found else ("", "")

@@ -14,8 +14,8 @@ _DRAWN = re.compile(r"data:image/svg\+xml(?:;utf8|;charset=utf-8)?,(.+)", re.IGN
 written.
 """
 _ACTIVE = re.compile(
-    rb"<\s*(?:\w+:)?(?:script|foreignobject|iframe|object|embed|handler|set|animate\w*)\b|\son\w+\s*=|javascript\s*:|<!(?:entity|doctype)"
-    rb"|href\s*=\s*[\"']?\s*(?!#)[^\s\"'#]|url\(\s*[\"']?\s*(?!#)[^\s\"'#)]|@import|\\|&#",
+    rb"<\s*+(?:\w+:)?(?:script|foreignobject|iframe|object|embed|handler|set|animate\w*)\b|\son\w++\s*+=|javascript\s*+:|<!(?:entity|doctype)"
+    rb"|href\s*+=\s*+(?:[\"']\s*+)?[^\s\"'#]|url\(\s*+(?:[\"']\s*+)?[^\s\"'#)]|@import|\\|&#",
     re.IGNORECASE,
 )
 """Regular expression of parts of an SVG that run a script, load something, or could hide either.
