@@ -112,8 +112,8 @@ class WorkspaceLimits(Protocol):
         already.
         """
 
-    def most(self, workspace: str, limit: str) -> float | None:
-        """Return one limit of a workspace; None if the workspace has no such limit."""
+    def of(self, workspace: str) -> Mapping[str, float]:
+        """Return the limits of a workspace by name."""
 
     def ends(self, workspace: str) -> None:
         """Count a call as ended."""

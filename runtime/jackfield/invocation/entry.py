@@ -17,7 +17,8 @@ from jackfield.kernel.exports import late_hints
 class AskedApproval:
     """Approval that a call waits for. ``rule`` is the sentence of the rule that requires it,
     ``requested_by`` the caller as JSON, and ``twin`` the digest of equal calls of the same caller.
-    ``about`` is the request for the approver, sealed. Times are seconds since 1970.
+    ``asker`` is the name of a caller of whom only some calls may wait. ``about`` is the request for
+    the approver, sealed. Times are seconds since 1970.
     """
 
     rule: str
@@ -25,6 +26,7 @@ class AskedApproval:
     expires_at: float
     twin: str | None = None
     about: bytes | None = None
+    asker: str | None = None
 
 
 @dataclass(slots=True, repr=False)

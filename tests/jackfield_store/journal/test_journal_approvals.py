@@ -572,8 +572,8 @@ def test_the_rule_of_a_token_and_of_an_effect_holds(upgraded: str, aws: FakeAws)
 
 
 def test_equal_calls_of_an_agent_get_one_approval(upgraded: str, aws: FakeAws) -> None:
-    """Where twins join, a repeated write without a key waits for the same approval; another input
-    for another.
+    """Where twins join, a repeated write without a key waits for the same approval, also with
+    ``repeat`` and in the queue. Another input, a key and each of a batch wait for another.
     """
     with runtime(upgraded, aws, rule={**RULE, "twins": "join"}) as jackfield:
         ada = Caller("ada", "invoke", remote=True)
@@ -585,6 +585,17 @@ def test_equal_calls_of_an_agent_get_one_approval(upgraded: str, aws: FakeAws) -
         assert [found.status for found in (first, again, other)] == ["waiting"] * 3
         assert (again.meta.invocation_id, again.meta.twin_of) == (first.meta.invocation_id,) * 2
         assert other.meta.invocation_id != first.meta.invocation_id
+        repeated = jackfield.invoke({**call, "repeat": True}, caller=ada)
+        queued = jackfield.enqueue({**call, "repeat": True}, caller=ada)
+        assert isinstance(queued, Result)
+        assert [found.meta.twin_of for found in (repeated, queued)] == [
+            first.meta.invocation_id
+        ] * 2
+        keyed = jackfield.invoke({**call, "idempotencyKey": "one"}, caller=ada)
+        batch = jackfield.enqueue_many([call, {**call, "repeat": True}], caller=ada)
+        assert [found.status for found in (keyed, *batch)] == ["waiting"] * 3
+        assert keyed.meta.twin_of is None
+        assert len(jackfield.approvals.list(status="waiting")[0]) == 5
 
 
 def test_a_failure_of_a_call_that_waits_is_named() -> None:

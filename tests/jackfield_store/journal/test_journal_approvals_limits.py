@@ -22,6 +22,7 @@ from jackfield.kernel.errors import LimitReached
 from jackfield.pacing.turn import PostponedError
 from jackfield_service.subjects.tenants.usage import in_use
 from jackfield_store.journal import Queue
+from jackfield_store.runtime import Jackfield
 from nursery import mail
 
 _READ: dict[str, Any] = {
@@ -99,15 +100,55 @@ def test_a_batch_fills_each_limit(upgraded: str, aws: FakeAws) -> None:
         assert found[5].replayed
 
 
-def test_the_limit_is_a_setting(upgraded: str, aws: FakeAws) -> None:
-    """It is set and removed as others are, and 0 lets no call wait."""
-    with runtime(upgraded, aws, {**RULE, "limits": {"waiting": 0}}) as jackfield:
-        assert workspaces_of(jackfield).find("default").settings.limits == {"waiting": 0}
-        found = jackfield.invoke(mail("order-1"))
-        assert found.error is not None
-        assert found.error.code == "rate_limited"
+def _filled(jackfield: Jackfield, caller: Caller, count: int) -> list[str]:
+    """The outcomes of a batch whose invocations have keys of their own."""
+    mails = [{**mail("order-1"), "idempotencyKey": f"{caller.name}-{n}"} for n in range(count)]
+    return [
+        one.status if isinstance(one, Enqueued) else one.error.code if one.error else ""
+        for one in jackfield.enqueue_many(mails, caller=caller)
+    ]
+
+
+def test_one_caller_does_not_fill_the_list(upgraded: str, aws: FakeAws) -> None:
+    """Without a setting, 100 calls of a token wait; others have their own, and the process's code
+    has no limit. The limit is a setting: 0 is none, and what waits then goes on waiting.
+    """
+    agent = Caller("agent", "invoke", remote=True)
+    other = Caller("other", "invoke", remote=True)
+    with runtime(upgraded, aws) as jackfield:
+        assert _filled(jackfield, agent, 102) == ["waiting"] * 100 + ["rate_limited"] * 2
+        refused = jackfield.invoke({**mail("order-1"), "idempotencyKey": "more"}, caller=agent)
+        assert refused.error is not None
+        assert (refused.error.code, refused.error.message) == (
+            "rate_limited",
+            "the workspace's limit 'waiting' of 100 is reached",
+        )
+        assert "it is one for each caller" in (refused.error.hint or "")
+        assert asked(jackfield, caller=other, idempotencyKey="1").status == "waiting"
+        assert asked(jackfield, idempotencyKey="2").status == "waiting"
+        workspaces_of(jackfield).set("default", {"limits": {"waiting": 0}})
+        over = asked(jackfield, caller=agent, idempotencyKey="3").meta.invocation_id
         workspaces_of(jackfield).set("default", {"limits": {"waiting": None}})
-        assert status_of(jackfield, asked(jackfield).meta.invocation_id) == ("waiting", None)
+        with pytest.raises(LimitReached, match="'waiting' of 100"):
+            jackfield.enqueue({**mail("order-1"), "idempotencyKey": "4"}, caller=agent)
+        assert status_of(jackfield, over) == ("waiting", None)
+        jackfield.approvals_of(Caller("cli:bob", audience="operator"), BOB).approve(over)
+        assert [result.status for result in worked(jackfield)] == ["succeeded"]
+
+
+def test_an_equal_call_needs_no_room(upgraded: str, aws: FakeAws) -> None:
+    """It joins the one that waits, although no other may begin to wait."""
+    agent = Caller("agent", "invoke", remote=True)
+    call = {name: value for name, value in mail("order-1").items() if name != "idempotencyKey"}
+    rule = {**RULE, "twins": "join", "limits": {"waiting": 1}}
+    with runtime(upgraded, aws, rule) as jackfield:
+        first, again = (jackfield.invoke(call, caller=agent) for _ in range(2))
+        assert again.meta.twin_of == first.meta.invocation_id
+        other = jackfield.invoke(
+            {**call, "inputs": {**call["inputs"], "subject": "another"}}, caller=agent
+        )
+        assert other.error is not None
+        assert other.error.code == "rate_limited"
 
 
 def test_an_approved_call_takes_its_place_of_a_quota_when_it_begins(

@@ -56,7 +56,8 @@ class Settings:
     server's identity. ``allow_own_external_id``: they may bring an External ID.
 
     A ``suspended`` workspace refuses every call. ``limits`` bound its resources (``LIMITS``); a
-    missing one means no limit. ``theme`` is the default look of its connect sessions.
+    missing one means no limit, except ``waiting``, for which 0 does (``journal.room``). ``theme``
+    is the default look of its connect sessions.
 
     ``queue_rate`` and ``queue_concurrency`` limit the queued invocations of the workspace, per
     second and at once; 0 is unlimited. ``connection_budgets`` limit the calls over a connection

@@ -13,7 +13,7 @@ from jackfield.kernel.hints import NextStep
 from jackfield_store.database import Database, Row, Transaction, UniqueViolation
 from jackfield_store.database.cursors import cursor_after, place_after
 from jackfield_store.database.shared_clock import SharedClock
-from jackfield_store.journal.room import require_room
+from jackfield_store.journal.room import queue_room, require_room
 
 _COLUMNS = (
     "id, connector, action, connection, key_space, idempotency_key, deliveries, created_at, "
@@ -129,7 +129,7 @@ class DeadLetters:
             holder = transaction.find(_KEY_HOLDER, {**place, **key})
             if holder is not None:
                 raise _key_is_held(identifier, f"invocation {holder.id}")
-        require_room(transaction, self._workspace, most)
+        require_room(transaction, self._workspace, queue_room(most))
         if not transaction.change(_REDRIVE, {**place, "now": now}):
             raise InvalidInvocation(
                 f"the invocation '{identifier[:80]}' is not dead any more: it was queued again, "

@@ -36,7 +36,7 @@ from jackfield_store.journal.exchanges import ended
 from jackfield_store.journal.instance import Instance, Sharing
 from jackfield_store.journal.outcomes import with_outcomes
 from jackfield_store.journal.pages import EntryPosition, EntrySearch, opened_cursor, sealed_cursor
-from jackfield_store.journal.room import insert_within, limit_of, require_room
+from jackfield_store.journal.room import insert_within, require_room, room_for
 from jackfield_store.journal.upkeep import (
     KEPT,
     START,
@@ -299,13 +299,15 @@ class Journal(ProcessLocal):
 
         return JobUnits(self.database, self.workspace, self.time, self.owner)
 
-    def queueing(self, draft: Draft, most: float | None = None) -> Unit:
-        """Return the unit that records an invocation as queued, unless ``most`` invocations wait
-        already; ``draft.inputs`` is the whole request, encrypted.
+    def queueing(self, draft: Draft, limits: Mapping[str, float] | None = None) -> Unit:
+        """Return the unit that records an invocation as queued, unless as many wait already as the
+        workspace's ``limits`` allow; without them it has room. ``draft.inputs`` is the whole
+        request, encrypted.
         """
 
         def unit(transaction: Transaction) -> int:
-            require_room(transaction, self.workspace, most, limit_of(draft))
+            if limits is not None:
+                require_room(transaction, self.workspace, room_for(draft, limits))
             if draft.queued_by is None:
                 count = terms.insert(transaction, sql.INSERT, self._queued(draft), draft)
             else:
@@ -317,15 +319,15 @@ class Journal(ProcessLocal):
         return unit
 
     def queue_many(
-        self, drafts: Sequence[Draft], most: Mapping[str, float] | None = None
+        self, drafts: Sequence[Draft], limits: Mapping[str, float] | None = None
     ) -> frozenset[str]:
-        """Queue invocations in one commit, up to the limits ``most``, and return the ids of the
-        queued ones. An invocation whose key is held is not queued.
+        """Queue invocations in one commit, up to the workspace's ``limits``, and return the ids of
+        the queued ones. An invocation whose key is held is not queued.
         """
         rows = [(draft, self._queued(draft)) for draft in drafts]
 
         def unit(transaction: Transaction) -> frozenset[str]:
-            queued = insert_within(transaction, self.workspace, rows, most or {})
+            queued = insert_within(transaction, self.workspace, rows, limits)
             terms.add(
                 transaction, self.workspace, [draft for draft in drafts if draft.id in queued]
             )

@@ -82,9 +82,12 @@ def refuse_unfit(found: Found) -> None:
         raise approval_required(found.terms.asks or "", reason)
 
 
-def approval_of(found: Found, body: Mapping[str, Any]) -> tuple[AskedApproval, Mapping[str, Any]]:
+def approval_of(
+    found: Found, body: Mapping[str, Any], *, joins: bool
+) -> tuple[AskedApproval, Mapping[str, Any]]:
     """Return the approval that a call waits for, and the data shown to a person, to be sealed with
-    it.
+    it. ``joins``: an equal call of the same caller that waits answers this one, also if it asks for
+    a repeat, since nothing was sent that could be repeated.
     """
     invocation, terms, caller = found.asked.invocation, found.terms, found.asked.how.caller
     journal = required(found.pipe.journal())
@@ -92,19 +95,15 @@ def approval_of(found: Found, body: Mapping[str, Any]) -> tuple[AskedApproval, M
     until = journal.time.now() + LASTS
     expires_at = until if invocation.not_after is None else min(until, invocation.not_after)
     twin = None
-    if (
-        terms.joins
-        and invocation.idempotency_key is None
-        and not invocation.repeat
-        and caller.identity is not None
-    ):
+    if joins and terms.joins and invocation.idempotency_key is None and caller.identity is not None:
         facts = {name: value for name, value in known.items() if name != "digest"}
         twin = journal.fingerprint(
             {"caller": [*caller.identity], **facts, "inputs": body.get("inputs")}
         )
     requester = {"caller": caller.name, "token": caller.token, "remote": caller.remote}
     requester |= {} if caller.told is None else {"how": caller.told}
-    return AskedApproval(terms.asks or "", requester, expires_at, twin), {
+    asker = None if caller.identity is None else caller.name
+    return AskedApproval(terms.asks or "", requester, expires_at, twin, asker=asker), {
         **known,
         "expiresAt": expires_at,
     }

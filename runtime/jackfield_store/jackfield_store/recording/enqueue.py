@@ -37,7 +37,7 @@ from jackfield.kernel.failures import Raised, attempt
 from jackfield.manifest.manifest import WHOLE_BODY
 from jackfield_store.files.table import holding
 from jackfield_store.journal.approvals import ask
-from jackfield_store.journal.room import QUEUED, WAITING, limit_of, limit_reached
+from jackfield_store.journal.room import limit_reached, room_for
 from jackfield_store.recording.approvals import (
     approval_of,
     cancelled,
@@ -90,7 +90,7 @@ async def enqueue(
             partial(_both, draft.in_transaction, partial(_call_with_id, on_queued, draft.id))
         )
     with within(record.remaining):
-        replayed = await queued_once(record, put.found.terms.limits.get(limit_of(draft)))
+        replayed = await queued_once(record, put.found.terms.limits)
     if replayed is not None:
         return await _replayed(pipeline, put.found, replayed)
     return draft.id if draft.approval is None else waiting(pipeline, draft.id)
@@ -127,10 +127,9 @@ async def asked(found: Found) -> Result | None:
         return None
     record: Record = found.row  # type: ignore[assignment]  # without a journal, another recording has refused
     refuse_unfit(found)
-    await put_by(
-        found, {name: value for name, value in body.items() if name not in _OF_ANSWERS}, record
-    )
-    replayed = await queued_once(record, found.terms.limits.get(WAITING))
+    kept_body = {name: value for name, value in body.items() if name not in _OF_ANSWERS}
+    await put_by(found, kept_body, record, joins=True)
+    replayed = await queued_once(record, found.terms.limits)
     if replayed is not None:
         return waited_by(pipeline, replayed)
     record.leave()
@@ -188,7 +187,8 @@ async def _prepared(
 ) -> _Put:
     """Admit, check and seal an invocation, and return it ready to be queued.
 
-    With ``replays``, its idempotency key is looked for before the inputs are checked.
+    With ``replays``, its idempotency key is looked for before the inputs are checked. Only then may
+    an equal call that waits for an approval answer this one.
 
     :raises JackfieldError: if it is refused at once.
     """
@@ -223,14 +223,14 @@ async def _prepared(
                 return _Put(found, record, replayed)
         if found.terms.asks is not None and not invocation.dry_run:
             refuse_unfit(found)
-        await put_by(found, asked.given.body, record)
+        await put_by(found, asked.given.body, record, joins=replays)
     call.release()
     return _Put(found, record)
 
 
-async def put_by(found: Found, body: Any, record: Record) -> None:
+async def put_by(found: Found, body: Any, record: Record, *, joins: bool) -> None:
     """Check an invocation, store its files, and seal it. Its record is then ready to be queued: for
-    a worker, or for a person's approval.
+    a worker, or for a person's approval, where it ``joins`` an equal one.
 
     :raises JackfieldError: if it is refused.
     """
@@ -272,7 +272,7 @@ async def put_by(found: Found, body: Any, record: Record) -> None:
         **caller.to_json(),
     }
     if found.terms.asks is not None and not asked.invocation.dry_run:
-        wanted, known = await how.waiter.ask(partial(approval_of, found, body))
+        wanted, known = await how.waiter.ask(partial(approval_of, found, body, joins=joins))
         request["approval"] = {
             **known,
             "shown": displayed(found, wanted, effective, body["inputs"] if stored else inputs),
@@ -310,16 +310,11 @@ def enqueue_many(
     )
     admitted = [_admitted(admitting, item, caller, waiter) for item in given]
     records = [item.record for item in admitted if not isinstance(item, Result)]
-    limits = pipeline.dependencies.files.storage.limits
-    known = (
-        {name: limits.most(pipeline.workspace, name) for name in (QUEUED, WAITING)}
-        if records
-        else {}
-    )
-    most = {name: number for name, number in known.items() if number is not None}
-    queued = _queued(pipeline, records, most)
+    storage = pipeline.dependencies.files.storage
+    limits = storage.limits.of(pipeline.workspace) if records else {}
+    queued = _queued(pipeline, records, limits)
     outcomes = [
-        item if isinstance(item, Result) else _outcome(item.found, item.record, queued, most)
+        item if isinstance(item, Result) else _outcome(item.found, item.record, queued, limits)
         for item in admitted
     ]
     return [
@@ -382,7 +377,7 @@ def _admitted(
 
 
 def _queued(
-    pipeline: Pipe, records: Sequence[Record], most: Mapping[str, float]
+    pipeline: Pipe, records: Sequence[Record], limits: Mapping[str, float]
 ) -> frozenset[str] | JackfieldError:
     """Return the queued ids; others have a held idempotency key, or exceed a limit. Return the
     error if the commit failed.
@@ -391,7 +386,7 @@ def _queued(
         return frozenset()
     try:
         journal: Journal = required(pipeline.journal())
-        return journal.queue_many([record.draft for record in records], most)
+        return journal.queue_many([record.draft for record in records], limits)
     except JackfieldError as error:
         return error
 
@@ -399,7 +394,7 @@ def _queued(
 async def _asked_again(found: Found, record: Record, entry: Entry) -> Enqueued | Result:
     """Queue the request of a doubt again, under its key and as its invocation."""
     record.ask(entry)
-    await put_by(found, found.asked.given.body, record)
+    await put_by(found, found.asked.given.body, record, joins=False)
     replayed = await queued_once(record)
     return Enqueued(entry.id, "queued") if replayed is None else replayed
 
@@ -411,7 +406,7 @@ def _outcome(
     limits: Mapping[str, float],
 ) -> Enqueued | Result:
     draft = record.draft
-    most = limits.get(limit_of(draft))
+    room = room_for(draft, limits)
     meta = Meta(draft.id, connector=draft.connector, action=draft.action)
     if isinstance(queued, CommitUnknown):
         return failed(meta, queued.of_queued(draft.id, keyed=draft.idempotency_key is not None))
@@ -421,8 +416,8 @@ def _outcome(
         return Enqueued(draft.id, "queued" if draft.approval is None else "waiting")
     try:
         entry = None if draft.idempotency_key is None else record.holder()
-        if entry is None and most is not None:
-            raise limit_reached(limit_of(draft), most)
+        if entry is None and room is not None:
+            raise limit_reached(room)
         if entry is None:  # the key had expired, and is free now
             replayed: Result | None = run_in_thread(queued_once(record))
             return (

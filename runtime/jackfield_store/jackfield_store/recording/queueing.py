@@ -2,41 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
-from typing import TYPE_CHECKING, Literal, Protocol
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Literal
 
 from jackfield.kernel.commits import CommitUnknown
-from jackfield.kernel.errors import IdempotencyConflict, Unavailable
+from jackfield.kernel.errors import IdempotencyConflict, LimitReached, Unavailable
 from jackfield.kernel.hints import NextStep
 from jackfield_store.database.faults import UniqueViolation
 from jackfield_store.recording.approvals import waiting_twin
 from jackfield_store.recording.twins import LONGEST_LOOK
 
 if TYPE_CHECKING:
-    from jackfield.call.reached import Reached
     from jackfield.invocation import Result
-    from jackfield.invocation.entry import Draft
-    from jackfield_store.journal.journal import Journal
     from jackfield_store.recording.record import Record
 
 _OUTCOME_WAIT = 5.0
 """Seconds in which to determine whether an invocation was queued."""
 
 
-class Replay(Protocol):
-    """Query for the Result of an earlier call with the same key."""
+async def queued(record: Record, limits: Mapping[str, float] | None = None) -> Result | None:
+    """Queue an invocation durably for the workers, within the ``limits`` of the workspace.
 
-    def __call__(self, *, joins: bool = False) -> Awaitable[Result | None]:
-        """Return the Result of the earlier call; None without an earlier call."""
-
-
-async def queued(record: Record, most: float | None = None) -> Result | None:
-    """Queue an invocation durably for the workers; at most ``most`` invocations may wait.
-
-    :returns: the Result to replay if another caller with the same key was first; else None.
+    :returns: the Result to replay if another caller with the same key was first, or if an equal
+        call waits for an approval; else None.
+    :raises LimitReached: if as many wait as may.
     """
-    journal, draft, call, replay = record.journal, record.draft, record.call, record.replay
-    how = call.how
+    journal, draft, how = record.journal, record.draft, record.call.how
     unknown: CommitUnknown | None = None
     until = how.deadline.clock.monotonic() + min(_OUTCOME_WAIT, how.deadline.remaining())
     while True:
@@ -45,11 +36,9 @@ async def queued(record: Record, most: float | None = None) -> Result | None:
                 return None
             try:
                 draft.queued_by = None if record.asking is None else record.asking.queue(draft)
-                await how.waiter.record(journal.database, journal.queueing(draft, most))
-            except UniqueViolation:
-                if record.asking is not None:
-                    return await _overtaken(record)
-                found = await _before(journal, draft, call, replay, may_be_ours=unknown is not None)
+                await how.waiter.record(journal.database, journal.queueing(draft, limits))
+            except (UniqueViolation, LimitReached) as error:
+                found = await _before(record, error, may_be_ours=unknown is not None)
                 if found is not None:
                     return found or None
                 continue
@@ -83,15 +72,24 @@ async def _overtaken(record: Record) -> Result:
 
 
 async def _before(
-    journal: Journal, draft: Draft, call: Reached, replay: Replay, *, may_be_ours: bool
+    record: Record, error: UniqueViolation | LimitReached, *, may_be_ours: bool
 ) -> Result | Literal[False] | None:
-    """Return the Result to replay if another caller's entry holds the key, None if that entry is
-    gone. False means that the key's entry is this one: its commit, with an unknown outcome, had
-    taken effect.
+    """Return the Result to replay if another caller's entry holds the key, or an equal call waits;
+    None if there is no such entry. False means that the key's entry is this one: its commit, with
+    an unknown outcome, had taken effect.
     """
-    if may_be_ours and (await call.how.waiter.ask(lambda: journal.has(draft.id))):
+    is_full, draft = isinstance(error, LimitReached), record.draft
+    if record.asking is not None:
+        if is_full:
+            raise error
+        return await _overtaken(record)
+    if may_be_ours and (await record.call.how.waiter.ask(lambda: record.journal.has(draft.id))):
         return False
+    found: Result | None
     if draft.approval is not None and draft.approval.twin is not None:
-        found: Result | None = await waiting_twin(journal, draft.approval.twin, call)
-        return found
-    return await replay(joins=True)
+        found = await waiting_twin(record.journal, draft.approval.twin, record.call)
+    else:
+        found = await record.replay(joins=True)
+    if found is None and is_full:
+        raise error
+    return found

@@ -11,6 +11,7 @@ import pytest
 
 from fake_aws import FakeAws
 from http_stand import SETTINGS, Stand, standing
+from jackfield.callers import Rules
 from jackfield_store.access import Workspaces
 from mcp_talk import MODES, Conversation, called, local, remote, talked
 
@@ -108,6 +109,27 @@ def test_the_tool_of_an_action_joins_as_well(tmp_path: Path, aws: FakeAws) -> No
             "repeat" in tools[f"aws-ses_{name}"].input_schema["properties"]
             for name in ("sendEmail", "getAccount")
         ] == [True, False]
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_an_agent_that_repeats_gets_one_approval(stand: Stand, mode: str) -> None:
+    """As it is told, also with ``repeat``: an equal call without a key waits as the first one."""
+    boss = stand.client("manage")
+    stored = {"name": "acme", "type": "aws-ses/apiKeySecret", "values": _VALUES}
+    assert boss.post("/v1/connections", stored).status == 201
+    agent = stand.client("invoke", rules=Rules(approve=("effect:write",)))
+    server = remote(stand.port, agent.token)
+    given = letter("one", connection="acme")
+    found = [
+        called(server, "execute_action", mode, **given, **more)
+        for more in ({}, {}, {"repeat": True}, {"repeat": True})
+    ]
+    first = found[0].structured_content["meta"]["invocationId"]
+    told = f"the same arguments get the same approval, {first}"
+    assert told in found[0].content[0].text  # type: ignore[union-attr]
+    assert [one.structured_content["status"] for one in found] == ["waiting"] * 4
+    twins = [one.structured_content["meta"].get("twinOf") for one in found]
+    assert twins == [None, first, first, first]
 
 
 def test_a_client_on_stdin_is_one_caller(tmp_path: Path, aws: FakeAws) -> None:

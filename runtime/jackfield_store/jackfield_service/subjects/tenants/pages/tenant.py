@@ -47,6 +47,7 @@ from jackfield_service.subjects.tokens.page import COLUMNS as TOKEN_COLUMNS
 from jackfield_service.subjects.tokens.page import token_row
 from jackfield_store.access import DEFAULT, Workspace
 from jackfield_store.access.settings import LIMITS
+from jackfield_store.journal.room import EACH_CALLER
 
 _SPANS = {
     "14d": "in 14 days",
@@ -76,6 +77,8 @@ _LIMIT_TITLES = {
     "connections": "Connections",
     "storageBytes": "Bytes of files",
 }
+_EMPTY = "Empty: no limit."
+_UNLIMITED = {"waiting": f"Empty: {EACH_CALLER} for each caller. 0: no limit."}
 _DONE = {
     "created": "Tenant created.",
     "suspended": "Suspended: every call is refused, in all processes.",
@@ -406,7 +409,7 @@ def _tokens(inside: PageRequest) -> Markup:
 def _limits(request: PageRequest, found: Workspace) -> Markup:
     database, limits = request.server.storage.database, found.settings.limits
     used = {
-        name: f"{in_use(database, found.name, name):,} in use. Empty: no limit."
+        name: f"{in_use(database, found.name, name):,} in use. {_UNLIMITED.get(name, _EMPTY)}"
         for name in _MEASURED
     }
     fields = [
@@ -414,7 +417,7 @@ def _limits(request: PageRequest, found: Workspace) -> Markup:
             name,
             _LIMIT_TITLES[name],
             f"{limits[name]:.0f}" if name in limits else "",
-            used.get(name, "Per process. Empty: no limit."),
+            used.get(name, f"Per process. {_EMPTY}"),
             inputmode="numeric",
         )
         for name in LIMITS
