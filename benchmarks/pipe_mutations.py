@@ -235,7 +235,7 @@ MUTATIONS = (
     Mutation(
         "a key serves another request",
         "jackfield_store/recording/record.py",
-        "entry is not None and entry.fingerprint != self._draft.fingerprint",
+        "entry is not None and not self._is_same(entry)",
         "False",
         _KEYS,
     ),
@@ -277,8 +277,8 @@ MUTATIONS = (
     Mutation(
         "a replay is recorded again",
         "jackfield_store/recording/record.py",
-        "if found is not None:\n            self.leave()",
-        "if found is not None:\n            pass",
+        "*self._elsewhere)\n            self.leave()",
+        "*self._elsewhere)",
         _KEYS,
     ),
     Mutation(

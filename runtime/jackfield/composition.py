@@ -15,6 +15,7 @@ from jackfield.call import unstored
 from jackfield.catalog.loading import PARTS, has_part, of_one, package_of, part
 from jackfield.connector.hooks import Plugins
 from jackfield.gates.unrecorded import ordered
+from jackfield.kernel.clock import SystemClock
 from jackfield.kernel.database_urls import NONE, is_none, named_url, no_database, own_file
 from jackfield.kernel.errors import InvalidInvocation
 from jackfield.kernel.failures import BrokenPart, Raised, attempt, contained
@@ -167,6 +168,10 @@ class Store(Protocol):
         """Return the row of a program's own function, as ``WorkStore`` does."""
 
     @property
+    def clock(self) -> Clock:
+        """Clock of the calls."""
+
+    @property
     def place(self) -> tuple[str, str]:
         """URL of the database, and name of the workspace."""
 
@@ -287,6 +292,7 @@ class NoStore:
 
     connection_table = current = manifests = None
     place = NONE, ""
+    clock = SystemClock()
 
     def __init__(self, environment: Mapping[str, str]) -> None:
         self.storage: Storage = unstored.NoStorage(environment)

@@ -482,6 +482,7 @@ class Jackfield(ProcessLocal, SecretHolder, Queued, Managed, Closing):
         wait: bool | float = False,
         cancelled: threading.Event | None = None,
         caller: Caller = LIBRARY,
+        named: Callable[[str], None] | None = None,
         follow: Follow | None = None,
         ask_caller: AskCaller | None = None,
     ) -> Result:
@@ -493,6 +494,8 @@ class Jackfield(ProcessLocal, SecretHolder, Queued, Managed, Closing):
         """
         how = How(self._looping(), caller, cancelled, wait=wait, follow=follow, settles=True)
         how.ask_caller = ask_caller
+        if named is not None:
+            named(how.meta.invocation_id)
         return await self._shielded(
             self._started(partial(self.pipeline.call, Hidden(invocation), how)), how
         )
@@ -528,7 +531,7 @@ class Jackfield(ProcessLocal, SecretHolder, Queued, Managed, Closing):
         """Return the runtime that records calls of functions which run once."""
         from jackfield.boundary.bound import Bound  # most programs call connectors alone
 
-        return Bound(self, self._store, self.pipeline.calls, self._in_thread, self._looping)
+        return Bound(self, self._store, self.pipeline.calls, self._in_time, self._looping)
 
     def once(self, name: str, **options: Any) -> once:
         """Make a call of a function once for a key, as ``jackfield.once`` does, in this

@@ -49,7 +49,11 @@ FOREIGN = {
         "a function of the program that makes a key of inputs, which are refused later if it "
         "makes none"
     ),
-    "runtime/jackfield/boundary/once.py": "a value of the program, which may be no JSON",
+    "runtime/jackfield/boundary/values.py": "functions of the program, and their values, which may be no JSON",
+    "runtime/jackfield/schema/python_objects.py": "values of the program, which may be of any class",
+    "runtime/jackfield/schema/python_types.py": "annotations of the program, and reading values as what they name",
+    "runtime/jackfield/kernel/functions.py": "the signature of a function of the program, which it may not have",
+    "runtime/jackfield_store/jackfield_store/recording/record.py": "a program's request in an earlier form, which may be no JSON",
     "runtime/jackfield/boundary/looks.py": "a look of the program: one that fails says nothing about the doubt",
     "runtime/jackfield/cli/session.py": "a module of the program: a process does not start without it",
     "runtime/jackfield/catalog/installed.py": "importing a connector may raise anything, SystemExit included",

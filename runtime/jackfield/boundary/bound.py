@@ -16,22 +16,23 @@ if TYPE_CHECKING:
     from jackfield.call.waiter import Waiter
     from jackfield.call.work import WorkStore
     from jackfield.invocation.result import Result
-    from jackfield.kernel.clock import Clock
 
 
 class Runtime(Protocol):
     """Protocol of ``Jackfield`` for functions."""
 
-    clock: Clock
-
     @property
     def function_calls(self) -> Bound:
         """Return the runtime that records its calls of functions."""
 
-    def invoke(self, invocation: Mapping[str, Any], *, wait: bool) -> Result:
-        """Run a call in this thread."""
+    def invoke(
+        self, invocation: Mapping[str, Any], *, wait: bool, named: Callable[[str], None]
+    ) -> Result:
+        """Run a call in this thread. ``named`` is called with its ID first."""
 
-    async def ainvoke(self, invocation: Mapping[str, Any], *, wait: bool) -> Result:
+    async def ainvoke(
+        self, invocation: Mapping[str, Any], *, wait: bool, named: Callable[[str], None]
+    ) -> Result:
         """Run a call in asyncio."""
 
 
@@ -76,11 +77,11 @@ def environment() -> Bound:
         making: Callable[[], Bound] | None = part("once")
         if making is None:
             package, command = package_of(PARTS, "once")
-            text = (
+            raise InvalidInvocation(
                 f"'once' needs a journal, and the package {package}, which keeps one, is not "
-                "installed"
+                "installed",
+                hint=f"Install it: {command}.",
             )
-            raise InvalidInvocation(text, hint=f"Install it: {command}.")
         made = making()
         if not _FOUND:  # else another thread was faster, and this one has opened nothing
             _FOUND.append(made)

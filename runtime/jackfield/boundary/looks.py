@@ -1,41 +1,46 @@
-"""Look that asks a function's author for the outcome of one of its calls, and the recorded form of
-the function's value.
+"""Functions that a program declares, and looks, which ask a function's author for the outcome of
+one of its calls.
 """
 
 from __future__ import annotations
 
 import logging
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 from weakref import WeakKeyDictionary
 
 from jackfield.boundary.bound import environment
-from jackfield.boundary.values import encoded, is_async, may_be_none, tried
+from jackfield.boundary.values import fulfilled, kept, tried
 from jackfield.call.waiter import Until
 from jackfield.call.work import Looked
-from jackfield.kernel.errors import JackfieldError, Sent, TimedOut
+from jackfield.kernel.clock import Deadline, SystemClock
+from jackfield.kernel.errors import Sent, TimedOut
 from jackfield.kernel.failures import Raised, attempt
+from jackfield.kernel.functions import is_async
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from jackfield.boundary.bound import Bound, Runtime
+    from jackfield.boundary.intents import Naming
     from jackfield.call.waiter import Waiter
-    from jackfield.kernel.clock import Deadline
+    from jackfield.call.work import Work
+    from jackfield.invocation.result import Result
+    from jackfield.manifest.manifest import Effect
+    from jackfield.schema.python_types import ReturnType
 
 _LOG = logging.getLogger("jackfield.once")
+_LONGEST = 30.0
+"""Maximum seconds of one look, whatever the ``timeout`` of its function: half of a claim."""
+_FIRST = 0.5
+"""Seconds between the first two looks of a call that waits for them (``settle``); then doubled."""
+_NO_VALUE = "it returned None, which is no value of the function: return ABSENT or UNKNOWN"
 
 
-class _Finding:
+class _Finding(NamedTuple):
     """Finding of a look that found no value."""
 
-    __slots__ = ("_name",)
-
-    def __init__(self, name: str) -> None:
-        self._name = name
-
-    def __repr__(self) -> str:
-        return self._name
+    name: str
 
 
 ABSENT, UNKNOWN = _Finding("ABSENT"), _Finding("UNKNOWN")
@@ -44,81 +49,95 @@ ABSENT, UNKNOWN = _Finding("ABSENT"), _Finding("UNKNOWN")
 """
 
 
-class FunctionLook:
-    """Look of the function ``name``. ``is_declared`` is False if the function's ``once`` declares
-    no look. ``keeps`` is True if values are recorded instead of their digests. ``is_action`` is
-    True if the function is called in all workspaces that its process serves.
+class Declaration:
+    """Function or block that a program declares with ``once``: what its author says of it, and what
+    is recorded of its calls.
     """
 
-    def __init__(
-        self,
-        name: str,
-        look: Callable[[str], Any] | None,
-        absent_after: float,
-        runtime: Runtime | None,
-        *,
-        keeps: bool,
-        is_action: bool,
-    ) -> None:
-        self.name, self._look, self._absent_after, self._runtime, self._keeps = (
-            name,
-            look,
-            absent_after,
-            runtime,
-            keeps,
-        )
-        self.is_action = is_action
-        self.is_declared = look is not None
-        self._loops = look is not None and is_async(look)
-        self.function: Callable[..., Any] | None = None
-        """The function; None of a block."""
+    name: str
+    key: Any
+    about: Any
+    effect: Effect | None
+    refusals: tuple[type[BaseException], ...]
+    look: Callable[[str], Any] | None
+    absent_after: float
+    settle: float
+    keep: bool
+    work: Work
+    runtime: Runtime | None
+    returns: ReturnType
+    naming: Naming
+    place = ""
+    """File and qualified name of the function; empty for a block."""
 
     @property
     def function_calls(self) -> Bound:
         """Return the runtime that records calls of the function."""
-        return environment() if self._runtime is None else self._runtime.function_calls
+        return environment() if self.runtime is None else self.runtime.function_calls
 
-    async def made(
-        self, key: str, waiter: Waiter, deadline: Deadline, digest: Callable[[Any], str]
-    ) -> Looked:
-        """Look for the effect of the call with a key; return the finding."""
-        look = self._look or _cannot_tell
-        try:
-            looking, until = partial(tried, look, key), Until(deadline, _late)
-            found = await (
-                waiter.finished(looking, until)
-                if self._loops
-                else waiter.call(partial(attempt, look, key))
-            )
-        except TimedOut as error:
-            found = Raised(error)
-        if found is ABSENT or found is UNKNOWN:
-            return Looked(self._absent_after, is_absent=found is ABSENT, told="it cannot tell")
-        if found is None and not may_be_none(self.function):
-            return Looked(
-                self._absent_after,
-                told=(
-                    "it returned None, which is no value of the function: return ABSENT or UNKNOWN"
-                ),
-            )
-        output = found if isinstance(found, Raised) else attempt(self.output, found, digest)
-        if not isinstance(output, Raised):
-            return Looked(self._absent_after, output)
-        kind = type(output.error).__name__
-        _LOG.warning("the look for '%s' failed: %s", self.name, kind)
-        return Looked(self._absent_after, told=f"it failed: {kind}")
-
-    def output(self, value: Any, digest: Callable[[Any], str]) -> Mapping[str, Any]:
-        """Return the recorded form of a value: the value or its digest.
-
-        :raises InvalidInput: if the value is not JSON.
+    async def settled(self, waiter: Waiter, key: str, known: Result) -> Result:
+        """Look for the effect of a call in doubt, for ``settle`` seconds or once; return its
+        settled Result, or ``known`` if no look is declared.
         """
-        found = encoded(value)
-        return {"value": found} if self._keeps else {"digest": digest(found)}
+        store, pause = self.function_calls.store, _FIRST
+        deadline, identifier = Deadline.after(self.settle, store.clock), known.meta.invocation_id
+        while self.look is not None and known.status == "in_doubt":
+            found = await self.looked_for(key, waiter, store.digest)
+            known = await waiter.ask(partial(store.looked, identifier, found))
+            if not (left := deadline.remaining()):
+                break
+            await waiter.pause(min(pause, left))
+            pause *= 2
+        return known
+
+    def output(
+        self, value: Any, digest: Callable[[Any], str], *, is_repeated: bool
+    ) -> tuple[Mapping[str, Any] | None, str | None]:
+        """Return the recorded form of a value, or of its digest; None if it has none; and a warning
+        if a repeat does not get an equal value.
+        """
+        found, warning = kept(self.returns, value, is_repeated=is_repeated and self.keep)
+        if found is None and warning is not None:
+            return None, warning
+        return {"value": found} if self.keep else {"digest": digest(found)}, warning
+
+    def recorded(self, result: Result) -> Any:
+        """Return the value of an earlier call as the function's type. What cannot be read as that
+        is plain JSON, with a warning.
+        """
+        value = (result.output or {}).get("value") if self.keep else None
+        found = None if value is None else self.returns.read(value)
+        if not isinstance(found, Raised):
+            return found
+        kind = type(found.error).__name__
+        self.warn(result, f"the recorded value is no longer of the type, and plain JSON: {kind}")
+        return value
+
+    def warn(self, result: Result, message: str) -> None:
+        """Add a warning to the Result of a call, and to the log."""
+        _LOG.warning("invocation %s of '%s': %s", result.meta.invocation_id, self.name, message)
+        result.meta.warnings = (*result.meta.warnings, {"path": "", "message": message})
+
+    async def looked_for(self, key: str, waiter: Waiter, digest: Callable[[Any], str]) -> Looked:
+        """Look for the effect of the call with a key; return the finding. A look that takes too
+        long goes on in its thread, and finds nothing.
+        """
+        found = await _found(self.look or _cannot_tell, key, waiter)
+        if found is ABSENT or found is UNKNOWN:
+            return Looked(self.absent_after, is_absent=found is ABSENT, told="it cannot tell")
+        if found is None and not self.returns.may_be_none:
+            return Looked(self.absent_after, told=_NO_VALUE)
+        output, fault = self.output(found, digest, is_repeated=False)
+        if isinstance(found, Raised):
+            fault = type(found.error).__name__
+        if fault is None:
+            return Looked(self.absent_after, output)
+        _LOG.warning("the look for '%s' failed: %s", self.name, fault)
+        return Looked(self.absent_after, told=f"it failed: {fault}")
 
 
-LOOKING: WeakKeyDictionary[FunctionLook, None] = WeakKeyDictionary()
-"""Looks of the functions that this process declares, while the functions exist."""
+DECLARED: WeakKeyDictionary[Declaration, None] = WeakKeyDictionary()
+"""Functions that this process declares, while they exist."""
 
 ANY = ""
 """Placeholder for every workspace: a function that is an action is called in all workspaces that
@@ -126,20 +145,35 @@ its process serves.
 """
 
 
-def declared(url: str) -> dict[tuple[str, str], FunctionLook]:
-    """Return the looks that this process declares over a database, by workspace and name of the
-    function. The latest of two equal names wins.
+def functions(*, looking: bool) -> list[Declaration]:
+    """Return the functions that this process declares, or those that have a look."""
+    living = [one for reference in DECLARED.keyrefs() if (one := reference()) is not None]
+    return [one for one in living if one.look is not None or not looking]
+
+
+def declared(url: str) -> dict[tuple[str, str], Declaration]:
+    """Return the functions with looks that this process declares over a database, by workspace and
+    name. The latest of two equal names wins.
     """
-    living = [one for reference in LOOKING.keyrefs() if (one := reference()) is not None]
     placed = [
-        ((url, ANY) if one.is_action else one.function_calls.store.place, one) for one in living
+        ((url, ANY) if one.effect is not None else one.function_calls.store.place, one)
+        for one in functions(looking=True)
     ]
     return {(workspace, one.name): one for (place, workspace), one in placed if place == url}
 
 
+async def _found(look: Callable[[str], Any], key: str, waiter: Waiter) -> Any:
+    late = partial(TimedOut, "the look takes too long", sent=Sent.NOTHING)
+    until = Until(Deadline.after(_LONGEST, SystemClock()), late)
+    try:
+        if is_async(look):
+            return fulfilled(await waiter.finished(lambda: tried(look(key), _LONGEST), until))
+        # in a tuple, since the waiter raises what its function returns as ``Raised``
+        (found,) = await waiter.call(lambda: (attempt(look, key),), until=until)
+    except TimedOut as error:
+        return Raised(error)
+    return fulfilled(found)
+
+
 def _cannot_tell(_key: str) -> Any:
     return UNKNOWN
-
-
-def _late() -> JackfieldError:
-    return TimedOut("the look takes too long", sent=Sent.NOTHING)

@@ -651,7 +651,7 @@ class Attempts(SecretHolder):
         delivers its value when it ends, unless policies judge the output.
         """
         if self.plan.code.intent is not None and self.asked.row is not None and not self.conceals:
-            call.answer_late = self.asked.row.answer_late
+            call.answer_late = self.asked.row.goes_on(call)
         return late(self.asked.how, (self.plan.code.key, self.plan.connector.key), call)
 
     def _returned_late(self) -> JackfieldError:

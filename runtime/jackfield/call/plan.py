@@ -580,13 +580,15 @@ class Plans(ProcessLocal):
         found = None if intent.of is None or checked.details else attempt(intent.of, checked.value)
         if found is None or isinstance(found, Raised):
             return given
-        key, about = found
+        key, about, formerly = found
         return replace(
             given,
             idempotency_key=key,
             key_space=HOST,
             about=about,
+            formerly=formerly,
             kept_for=intent.kept_for,
+            context={**given.context, "function": intent.function},
         )
 
     async def find(self, asked: Asked, call: Reached) -> Served:

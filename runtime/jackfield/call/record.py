@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from jackfield.call.tally import KeyMemory
+    from jackfield.connector.context import Call
     from jackfield.invocation import Meta, Result
     from jackfield.invocation.entry import Entry
     from jackfield.manifest.manifest import ActionManifest, Manifest
@@ -95,9 +96,9 @@ class CallRecord(Protocol):
         transaction. Return False if another process has taken over the invocation.
         """
 
-    def answer_late(self, made: Mapping[str, Any] | Exception) -> None:
-        """Record the output, or the failure, of a call that has ended in doubt and whose caller has
-        left.
+    def goes_on(self, call: Call) -> Callable[[Mapping[str, Any] | Exception], None]:
+        """Note that a call still runs, whose caller leaves it in doubt. Return the function that
+        records the call's output, or its failure.
         """
 
     async def end(

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any, Protocol
 from jackfield.kernel.dataclass import dataclass
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from jackfield.call.how import How
     from jackfield.call.reached import Reached
     from jackfield.invocation import Result
+    from jackfield.kernel.clock import Clock
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,10 @@ class Work:
     context: Mapping[str, Any] | None = None
     kept_for: float | None = None
     """Seconds for which the ended row holds the key; None: as long as calls hold their keys."""
+    formerly: Callable[[], Any] | None = None
+    """Function that returns the request as an earlier version has recorded it; None if that was the
+    same.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +86,10 @@ class WorkStore(Protocol):
         """
 
     @property
+    def clock(self) -> Clock:
+        """Clock of the calls."""
+
+    @property
     def place(self) -> tuple[str, str]:
         """URL of the database, and name of the workspace."""
 
@@ -90,8 +99,8 @@ class WorkStore(Protocol):
         """
 
     def told(self, result: Result) -> Result:
-        """Return the Result of work in doubt with the time of its next look; unchanged if no look
-        is due.
+        """Return the Result of work for its caller: of work in doubt with the time of its next
+        look, or with who else settles it.
         """
 
     def digest(self, value: Any) -> str:

@@ -118,14 +118,17 @@ class JobSteps:
 @dataclass(frozen=True, slots=True)
 class Intent:
     """Idempotency key of a call's intent. ``of`` returns the key for the inputs, as JSON, and the
-    values that must be equal when the key is. The key replaces the caller's own; if ``of`` is None,
-    the caller's is used. The key is held ``kept_for`` seconds after the call's end. The call times
-    out after ``seconds``, or the caller's shorter timeout. A late answer counts.
+    values that must be equal when the key is. It also returns a function that returns these values
+    as earlier versions recorded them; None: they are the same. The key replaces the caller's own.
+    If ``of`` is None, the caller's is used. The key is held ``kept_for`` seconds after the call's
+    end. The call times out after ``seconds``, or the caller's shorter timeout. A late answer
+    counts. ``function`` names the function that is called.
     """
 
-    of: Callable[[Mapping[str, Any]], tuple[str, Any]] | None
+    of: Callable[[Mapping[str, Any]], tuple[str, Any, Callable[[], Any] | None]] | None
     kept_for: float
     seconds: float
+    function: str
 
 
 @dataclass(frozen=True, slots=True)

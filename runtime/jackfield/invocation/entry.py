@@ -321,4 +321,13 @@ def _try(item: Mapping[str, Any]) -> dict[str, Any]:
     return {**item, **times}
 
 
+def is_elsewhere(there: str, here: str) -> bool:
+    """Return whether two places of functions are not one. A function without a file is at any place
+    of its name.
+    """
+    old, name = there.rsplit(":", 1)
+    new, other = here.rsplit(":", 1)
+    return name != other or (old != new and "" not in (old, new))
+
+
 late_hints(__name__)

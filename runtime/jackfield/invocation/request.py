@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from typing import Any, Literal
 
@@ -112,6 +112,10 @@ class Invocation(SecretHolder):
     about: Any = None
     """Value that all calls with its key must share, in place of the inputs; None: the inputs. The
     action declares this value and the fields below.
+    """
+    formerly: Callable[[], Any] | None = None
+    """Function that returns ``about`` as an earlier version has recorded it; None if that was the
+    same.
     """
     kept_for: float | None = None
     """Seconds for which an ended invocation holds its key; None: by the settings."""

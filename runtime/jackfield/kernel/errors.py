@@ -117,6 +117,19 @@ class Provider:
         if self.details is not None:
             object.__setattr__(self, "details", _fitting(self.details) or None)
 
+    @classmethod
+    def of(cls, error: BaseException) -> Provider | None:
+        """Return the HTTP status of a client's exception: its own, or that of the response that it
+        carries. None if it has none. Exceptions of the client's code pass through.
+        """
+        response: Any = getattr(error, "response", None)
+        found = [getattr(one, name, None) for one in (error, response) for name in _STATUSES]
+        if isinstance(response, dict):  # botocore's
+            found.append(response.get("ResponseMetadata", {}).get("HTTPStatusCode"))
+        known = (one for one in found if isinstance(one, int) and 100 <= one < 600)
+        status = next(known, None)
+        return None if status is None else cls(http_status=int(status))
+
     def to_json(self) -> dict[str, Any]:
         """Return the provider's error as a JSON object, without absent members."""
         members = {
@@ -142,6 +155,8 @@ class Provider:
 
 MAX_DETAILS = 100
 """Maximum number of faults that an error lists; one more Detail says that there are others."""
+_STATUSES = ("status_code", "http_status", "status", "code")
+"""Names by which clients' exceptions, and the responses in them, have the HTTP status."""
 
 
 def first_faults(found: Iterable[Detail]) -> tuple[Detail, ...]:

@@ -186,14 +186,17 @@ def _handlers() -> set[CodeType]:
 
 
 def _code(called: Any) -> CodeType | None:
-    """Return the code that runs if an object is called: a function, a method, ``functools.partial``
-    of one, or an object of the host.
+    found = function_of(called)
+    return found.__code__ if type(found) is FunctionType else None
+
+
+def function_of(called: Any) -> Any:
+    """Return the function that runs if an object is called: the object itself, that of a method or
+    of ``functools.partial``, or the method ``__call__`` of an object of the host.
     """
     while type(called) is partial:
         called = called.func
     kind = type(called)
-    if kind is MethodType:
-        called = called.__func__
-    elif kind is not FunctionType:
-        called = kind.__call__
-    return called.__code__ if type(called) is FunctionType else None
+    if kind in (MethodType, staticmethod):
+        return called.__func__
+    return called if kind is FunctionType else kind.__call__

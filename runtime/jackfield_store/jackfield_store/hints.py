@@ -29,6 +29,10 @@ STEPS: Mapping[str, str] = {
         "of {id}, as does the same invocation with "
         "its key and wait=True. Without a key, do not send it again."
     ),
+    "function_looks": (
+        "The function's 'look' is asked whether it took effect: Result.wait() waits for the "
+        "outcome of {id}. The same call of the function looks at once."
+    ),
     "looking": (
         "The provider is being asked whether it took effect: the looks of the invocation {id} "
         "show what it says, and a person resolves it. "
@@ -93,6 +97,10 @@ COMMANDS: Mapping[str, str] = {
         "The provider is being asked whether it took effect: 'jackfield invocations show {id}' "
         "has the outcome. If it has an idempotency "
         "key, the same command with '--wait' waits for that; without one, do not send it again."
+    ),
+    "function_looks": (
+        "The function's 'look' is asked whether it took effect: 'jackfield invocations show {id}' "
+        "has the outcome. The same call of the function looks at once."
     ),
     "looking": (
         "Ask the provider whether it took effect: 'jackfield invocations look {id}'. Then record "

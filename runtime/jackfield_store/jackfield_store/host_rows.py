@@ -54,6 +54,11 @@ class HostRows(Opening):
         return JournalRow(self.opened(), how, work, self._clock)
 
     @property
+    def clock(self) -> Clock:
+        """Clock of the calls."""
+        return self._clock
+
+    @property
     def place(self) -> tuple[str, str]:
         """URL of the database, and the workspace."""
         return self._storage.url, self._workspace
@@ -64,7 +69,11 @@ class HostRows(Opening):
         return result
 
     def told(self, result: Result) -> Result:
-        """Return the Result of a doubt with the time of its next look."""
+        """Return the Result of a function's call for its caller: of a doubt with the time of its
+        next look, if there is one.
+        """
+        if result.status != "in_doubt":
+            return result
         found: Result = _looks().told(self.opened(), self._clock, result)
         return found
 
@@ -86,7 +95,7 @@ class Environment(ProcessLocal):
         self.store = HostRows(
             storage, "default", clock, self.calls.check, retention=lambda: access.settings.retention
         )
-        self._clock, self._in_thread = clock, InThread(clock, LoopThread())
+        self._clock, self._in_thread = clock, InThread(clock, LoopThread(), OnTime())
         self._runtime: framework.Jackfield | None = None
         self._begin_anew()
 
@@ -132,5 +141,5 @@ def _looks() -> Any:
 def _look_due(storage: Storage, clock: Clock) -> None:
     """Start the due looks at functions' doubts, if this process declares such functions."""
     looks = sys.modules.get("jackfield.boundary.looks")  # most programs declare no function
-    if looks is not None and looks.LOOKING:
+    if looks is not None and looks.functions(looking=True):
         _looks().begin(storage, clock)

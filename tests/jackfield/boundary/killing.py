@@ -44,10 +44,10 @@ def reach(point: str) -> None:
 def _around(owner: Any, name: str, before: str | None, after: str | None) -> None:
     inner: Callable[..., Any] = getattr(owner, name)
 
-    async def awaited(*given: Any) -> Any:
+    async def awaited(*given: Any, **named: Any) -> Any:
         if before:
             reach(before)
-        found = await inner(*given)
+        found = await inner(*given, **named)
         if after:
             reach(after)
         return found
@@ -62,10 +62,10 @@ _around(JournalRow, "end", "end", "ended")
 def _before(owner: Any, name: str, point: str, *, after: bool = False) -> None:
     inner: Callable[..., Any] = getattr(owner, name)
 
-    def called(*given: Any) -> Any:
+    def called(*given: Any, **named: Any) -> Any:
         if not after:
             reach(point)
-        found = inner(*given)
+        found = inner(*given, **named)
         if after:
             reach(point)
         return found
@@ -73,8 +73,8 @@ def _before(owner: Any, name: str, point: str, *, after: bool = False) -> None:
     setattr(owner, name, called)
 
 
-_around(boundary.OnceCall, "_begin", None, "sending")
-_before(boundary.OnceCall, "_kept", "value")
+_around(boundary.OnceCall, "begin", None, "sending")
+_before(boundary.once, "output", "value")
 
 
 class Effects:

@@ -6,20 +6,27 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import threading
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
 from clocks import FakeClock, time_passes
 from jackfield import ABSENT, UNKNOWN, InvocationFailed, Result
+from jackfield.boundary import looks
 from jackfield.invocation.entry import Entry
 from jackfield.kernel.errors import InvalidInvocation
 from jackfield_store.access import Workspaces
 from jackfield_store.journal.doubt_reports import DoubtReports, Report
+from jackfield_store.journal.recovery import Recovery
 from jackfield_store.runtime import Jackfield
 from jackfield_store.runtime.evidence_loop import look_now
+from own_functions import own_functions
 from waiting import until
+
+__all__ = ["own_functions"]
+pytestmark = pytest.mark.usefixtures("own_functions")
 
 FIRST = 10.0
 """Seconds after which the first look of a doubt is due."""
@@ -268,12 +275,13 @@ def test_a_person_who_was_faster_is_contradicted(shop: Shop) -> None:
 
 @pytest.mark.parametrize("by", ["ada", "evidence"])
 def test_a_late_success_contradicts_what_was_decided(
-    jackfield: Jackfield, other: Jackfield, by: str
+    jackfield: Jackfield, other: Jackfield, monkeypatch: pytest.MonkeyPatch, by: str
 ) -> None:
-    """A process that was taken for lost has sent all the same, after the key was used again. Its
-    value counts for its own call; the record keeps who had decided, and says that it was wrong; an
-    event tells it.
+    """A process that was taken for lost, as one of another host may be, has sent all the same,
+    after the key was used again. Its value counts for its own call; the record keeps who had
+    decided, and says that it was wrong; an event tells it.
     """
+    monkeypatch.setattr(Recovery, "has_lost", lambda _self, _owner: True)
 
     def charging(runtime: Jackfield, run: Callable[[str], str]) -> Callable[[str], str]:
         @runtime.once("charge", key=lambda order: order, look=lambda _key: ABSENT, absent_after=0.0)
@@ -335,3 +343,159 @@ def test_none_is_a_value_only_where_the_annotation_says_so(
     else:
         assert charging("a") is None
     assert shop.entry(result).status == status
+
+
+def test_absence_means_nothing_while_the_function_runs(
+    jackfield: Jackfield, other: Jackfield
+) -> None:
+    """Its process lives and has the call: it may still send, whatever its caller was told. That it
+    is absent counts from its end on, for every process that looks.
+    """
+    ends = threading.Event()
+
+    @jackfield.once(
+        "slow", effect="write", key=lambda order: order, look=lambda _key: ABSENT, timeout=0.5
+    )
+    def slow(order: str) -> str:
+        ends.wait(60.0)
+        raise TimeoutError(order)
+
+    @other.once("slow-there", key=lambda order: order, look=lambda _key: ABSENT)
+    def there(order: str) -> str:
+        return order
+
+    def looked(runtime: Jackfield) -> str:
+        look_now(runtime, result.meta.invocation_id)
+        entry = jackfield.journal_of().find(result.meta.invocation_id)
+        assert entry.status == "in_doubt"
+        return str(entry.looks[0]["text"])
+
+    call = {"connector": "host", "action": "slow", "inputs": {"order": "a"}}
+    result = jackfield.invoke(call, on_time=True)
+    assert result.status == "in_doubt"
+    try:
+        assert "once the function has ended" in looked(jackfield)
+        assert "once the function has ended" in looked(other)
+        doubt(lambda: slow("a"))
+    finally:
+        ends.set()
+    until(lambda: "counts from" in looked(jackfield))
+    assert "counts from" in looked(other)
+    assert [one("b") for one in (there,)] == ["b"]
+
+
+def test_a_call_may_look_before_it_raises(shop: Shop) -> None:
+    """With ``settle`` it does so for so many seconds: the value is the call's, as if its answer had
+    come.
+    """
+    charge = shop.declared(settle=30.0)
+    shop.found = "ch_a"
+    assert charge("a") == charge("a") == "ch_a"
+    assert (shop.made, shop.asked) == (["a"], ["a"])
+    (entry, *_), _ = shop.jackfield.journal_of().entries()
+    assert (entry.status, entry.resolved_by) == ("succeeded", "evidence")
+    answers = [UNKNOWN, UNKNOWN, "ch_b"]
+
+    @shop.jackfield.once(
+        "pay", effect="write", key=lambda order: order, look=lambda _key: answers.pop(0), settle=30
+    )
+    def pay(order: str) -> str:
+        raise TimeoutError(order)
+
+    assert pay("b") == pay("b") == "ch_b"
+    assert answers == []
+
+
+def test_it_does_not_run_again_by_itself(shop: Shop) -> None:
+    """If a look frees the key, the call fails, and its caller decides. If it cannot tell in the
+    time, the doubt stays.
+    """
+    charge, shop.found = shop.declared(settle=600.0, absent_after=0.0), ABSENT
+    with pytest.raises(InvocationFailed) as raised:
+        charge("a")
+    assert raised.value.result.status == "failed"
+    assert shop.made == ["a"]
+    shop.found = UNKNOWN
+    doubt(lambda: charge("b"))
+    assert len(shop.asked) > 2
+    with pytest.raises(ValueError, match="there is no 'look'"):
+        shop.jackfield.once("charge", key="a", settle=1.0)
+
+
+class _Answer:
+    status_code = 422
+
+
+class _HTTPError(Exception):
+    response = _Answer()
+
+
+class _ClientError(Exception):
+    response: ClassVar[dict[str, Any]] = {"ResponseMetadata": {"HTTPStatusCode": 503}}
+
+
+@pytest.mark.parametrize(
+    ("error", "status"), [(_HTTPError, 422), (_ClientError, 503), (TimeoutError, None)]
+)
+def test_a_doubt_says_the_provider_s_status(
+    shop: Shop, error: type[Exception], status: int | None
+) -> None:
+    """Where the client's exception has one. Its hint is for a function: no invocation is to be
+    sent.
+    """
+
+    @shop.jackfield.once("charge", key=lambda order: order)
+    def charge(order: str) -> str:
+        raise error(order)
+
+    for _ in range(2):
+        result = doubt(lambda: charge("a"))
+        assert result.error is not None
+        provider = result.error.provider
+        assert (None if provider is None else provider.http_status) == status
+        hint = str(result.error.hint)
+        assert "the function does not run under this key" in hint
+        assert "wait=True" not in hint
+        assert result.meta.settling is None
+        assert "nextLookAt" not in shop.entry(result).to_json()
+
+
+def test_a_block_without_a_look_shows_no_next_one(shop: Shop) -> None:
+    """Nobody looks for it."""
+
+    def sent() -> None:
+        with shop.jackfield.once("block", key="a") as call:
+            call.sending()
+            raise TimeoutError
+
+    result = doubt(sent)
+    assert result.meta.settling is None
+    shown = shop.entry(result).to_json()
+    assert "nextLookAt" not in shown
+    assert "settling" not in shown["meta"]
+
+
+def test_a_look_has_a_bound_of_its_own(
+    jackfield: Jackfield, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that hangs says nothing, and the call ends: whatever the function's own time is."""
+    monkeypatch.setattr(looks, "_LONGEST", 0.2)
+    leave = threading.Event()
+
+    def hanging(_key: str) -> Any:
+        leave.wait(60.0)
+
+    async def ahanging(_key: str) -> Any:
+        await asyncio.sleep(60.0)
+
+    for name, look in (("hangs", hanging), ("hangs-too", ahanging)):
+
+        @jackfield.once(name, key=lambda order: order, look=look, timeout=600.0)
+        def charge(order: str) -> str:
+            raise TimeoutError(order)
+
+        doubt(lambda: charge("a"))
+        result = doubt(lambda: charge("a"))
+        entry = jackfield.journal_of().find(result.meta.invocation_id)
+        assert "it failed" in entry.looks[0]["text"]
+    leave.set()

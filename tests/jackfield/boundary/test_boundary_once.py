@@ -293,7 +293,7 @@ def test_a_coroutine_looks(jackfield: Jackfield, provider: Provider) -> None:
         await asyncio.sleep(0)
         return f"found {key}"
 
-    @jackfield.once("charge", key=lambda order: order, look=look)
+    @jackfield.once("charge-later", key=lambda order: order, look=look)
     async def charge(order: str) -> str:
         return provider.make(order)
 

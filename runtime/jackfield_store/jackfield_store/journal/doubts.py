@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import logging
 import secrets
+import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -38,6 +39,10 @@ SHOWN = 20
 """Maximum number of looks that are stored of one doubt, newest first."""
 UNKNOWN = b""
 """Facts of a call whose process has died and stored none: its first look collects the facts."""
+_NOBODY = 0.0
+"""Time of the next look at a function's doubt while no process is known to look: the first one that
+declares the function with a look finds it due.
+"""
 _OVERDUE = 15.0
 """Seconds after which a look at a function's doubt is overdue: no running process declares the
 function.
@@ -51,13 +56,17 @@ INSERT INTO doubts (workspace, id, facts) VALUES (:workspace, :id, :facts)
 ON CONFLICT (workspace, id) DO UPDATE SET facts = excluded.facts, log = NULL, since = NULL, look_at = NULL, looks = 0
 """
 _ADOPT = """
-INSERT INTO doubts (workspace, id, facts, since, look_at, function) VALUES (:workspace, :id, :facts, :now, :look_at, :function)
+INSERT INTO doubts (workspace, id, facts, since, look_at, function) VALUES (:workspace, :id, :facts, :since, :look_at, :function)
 ON CONFLICT (workspace, id) DO NOTHING
 """
 _KEEP = """
 INSERT INTO doubts (workspace, id, facts, since) VALUES (:workspace, :id, :facts, :now)
 ON CONFLICT (workspace, id) DO UPDATE SET claim = doubts.claim + 1,
     look_at = CASE WHEN doubts.look_at < :until THEN :until ELSE doubts.look_at END
+"""
+_OF_FUNCTION = """
+INSERT INTO doubts (workspace, id, facts, since, look_at, function) VALUES (:workspace, :id, :facts, :since, :look_at, :function)
+ON CONFLICT (workspace, id) DO UPDATE SET since = excluded.since, look_at = excluded.look_at, claim = doubts.claim + 1
 """
 _FOUND_OUT = f"UPDATE doubts SET facts = :facts WHERE {_PLACE} AND claim = :claim"
 _FORGET = f"DELETE FROM doubts WHERE {_PLACE} AND claim = :claim"
@@ -66,6 +75,7 @@ _LEFT = (
     "UPDATE doubts SET since = :now, look_at = :look_at "
     f"WHERE {_PLACE} AND (since IS NULL OR look_at IS NULL)"
 )
+_STOPPED = f"UPDATE doubts SET since = :now WHERE {_PLACE} AND since IS NULL"
 _DROP = f"DELETE FROM doubts WHERE {_PLACE} AND since IS NULL"
 _COLUMNS = "workspace, id, facts, log, since, look_at, claim, looks, contradicted_at, function"
 _ONE = f"SELECT {_COLUMNS} FROM doubts WHERE {_PLACE}"
@@ -156,20 +166,43 @@ def left(
 ) -> None:
     """Schedule the first look of a call that recovery has put in doubt, or delete the facts that
     its process stored. Without facts, the look determines whether events may be evidence. The call
-    of a ``function`` stores no facts: its look needs the key alone.
+    of a ``function`` stores no facts: its look needs the key alone. Nobody has seen the function
+    end, and its process may live.
     """
-    values: dict[str, Any] = {
+    values = _first_look(workspace, identifier, now, function, ended=function is None)
+    if status != "in_doubt":
+        dropped(transaction, workspace, identifier)
+    elif function is not None or not transaction.change(_LEFT, {**values, "now": now}):
+        transaction.change(_ADOPT, values)
+
+
+def _first_look(
+    workspace: str, identifier: str, now: float, function: str | None, *, ended: bool
+) -> dict[str, Any]:
+    is_looked_for = function is None or looks_for(function)
+    return {
         "workspace": workspace,
         "id": identifier,
-        "now": now,
-        "look_at": now + spread(5.0),
+        "facts": UNKNOWN,
+        "since": now if ended else None,
+        "look_at": now + spread(5.0) if is_looked_for else _NOBODY,
         "function": function,
     }
-    if status == "in_doubt":
-        if not transaction.change(_LEFT, values):
-            transaction.change(_ADOPT, {**values, "facts": UNKNOWN})
-    else:
-        dropped(transaction, workspace, identifier)
+
+
+def looks_for(function: str) -> bool:
+    """Return whether this process declares a function of this name with a look."""
+    looks = sys.modules.get("jackfield.boundary.looks")  # most programs declare no function
+    return looks is not None and any(one.name == function for one in looks.functions(looking=True))
+
+
+def stopped(
+    transaction: Transaction, workspace: str, identifier: str, function: str, now: float
+) -> None:
+    """Record that a function whose call is in doubt has ended, now. From here on nobody can send,
+    and that the effect is absent counts.
+    """
+    transaction.change(_OF_FUNCTION, _first_look(workspace, identifier, now, function, ended=True))
 
 
 def waiting(
@@ -178,14 +211,17 @@ def waiting(
     draft: Draft | Entry,
     now: float,
     transaction: Transaction,
+    *,
+    runs_on: bool,
 ) -> int:
-    """End a function's call in doubt and schedule its first look. The function may still return, if
-    its process is not lost.
+    """End a function's call in doubt and schedule its first look. While the function ``runs_on``,
+    it may still send, and return; what it returns then corrects the row.
     """
     ended = end(transaction)
     if ended:
         transaction.change(_MAY_ANSWER, {"workspace": workspace, "id": draft.id, "now": now})
-        left(transaction, workspace, draft.id, "in_doubt", now, draft.action)
+        values = _first_look(workspace, draft.id, now, draft.action, ended=not runs_on)
+        transaction.change(_OF_FUNCTION, values)
     return ended
 
 
@@ -244,6 +280,8 @@ class Doubt:
     sealed: Row | None = None
     function: str | None = None
     """Name of the program's function that was called; None for a connector's action."""
+    is_open: bool = False
+    """True while nobody has seen the function end; ``since`` is the time of the reading then."""
 
     @property
     def name(self) -> str:
@@ -265,7 +303,17 @@ class Doubts:
         row = self.database.look_up(
             _ONE, {"workspace": self.workspace, "id": identifier}, flush=True
         )
-        return None if row is None or row.since is None else self.read(row)
+        is_running = row is not None and row.since is None and row.function is None
+        return None if row is None or is_running else self.read(row)
+
+    def stopped(self, doubt: Doubt) -> Doubt:
+        """Record that a function has ended, now, since its process is lost or has forgotten the
+        call; return the doubt as it is then.
+        """
+        now = self.time.now()
+        values = {"workspace": self.workspace, "id": doubt.id, "now": now}
+        self.database.record(lambda transaction: transaction.change(_STOPPED, values))
+        return replace(doubt, since=now, is_open=False)
 
     def read(self, row: Row) -> Doubt:
         """Decrypt a row."""
@@ -284,11 +332,12 @@ class Doubts:
             row.id,
             facts,
             log,
-            row.since,
+            self.time.now() if row.since is None else row.since,
             row.claim,
             row.looks,
             row.look_at,
             function=row.function,
+            is_open=row.since is None,
         )
 
     def present(self, doubt: Doubt) -> Doubt | None:

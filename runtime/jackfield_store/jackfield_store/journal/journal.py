@@ -222,17 +222,21 @@ class Journal(ProcessLocal):
         delivery: int = 0,
         references: Sequence[str] = (),
         exchanges: bytes | None = None,
+        *,
+        runs_on: bool = False,
     ) -> Unit:
         """Return the unit that records an invocation's outcome; ``inputs`` replace the inputs
         stored in the queue. Later events of the provider refer to the sent object by
-        ``references``. ``exchanges`` are sealed.
+        ``references``. ``exchanges`` are sealed. The function of a call that ``runs_on`` has not
+        ended: its caller has left.
 
         The unit changes only the entry of this process's ``delivery``. If another process has
         recovered that delivery as lost, the entry is corrected; if the invocation was delivered to
         another worker, nothing changes.
         """
         instance = self._owner
-        instance.tasks.pop(draft.id, None)
+        if not runs_on:
+            instance.tasks.pop(draft.id, None)
         outcome = self._outcome(draft, result, log)
         values = {
             "workspace": self.workspace,
@@ -252,7 +256,24 @@ class Journal(ProcessLocal):
         )
         if result.status != "in_doubt" or draft.connector != HOST:
             return unit
-        return partial(_seldom()[3].waiting, unit, self.workspace, draft, self.time.stamp())
+        now = self.time.stamp()
+        return partial(_seldom()[3].waiting, unit, self.workspace, draft, now, runs_on=runs_on)
+
+    def stopping(self, draft: Draft) -> Unit:
+        """Return the unit that records the end of a function whose call is in doubt and stays so:
+        it has failed after its caller had left.
+        """
+        self.tasks.pop(draft.id, None)
+        about = (self.workspace, draft.id, draft.action, self.time.stamp())
+        return lambda transaction: _seldom()[3].stopped(transaction, *about)
+
+    def may_run(self, entry: Entry) -> bool:
+        """Return whether an open call may still run: its process lives, and has the call as far as
+        this process can tell.
+        """
+        if entry.owner == self.owner:
+            return entry.id in self.tasks
+        return not self.recovery.has_lost(entry.owner)
 
     def recording(
         self,

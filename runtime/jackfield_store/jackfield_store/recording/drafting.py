@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import secrets
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from jackfield.call.filling import compared
 from jackfield.invocation.request import DEFAULT_PRIORITY
+from jackfield.kernel.dataclass import replace
 from jackfield.kernel.failures import Raised, attempt
 from jackfield_store.recording.record import Record
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from jackfield.call.reached import Asked, Reached
     from jackfield.call.tally import Dependencies
     from jackfield.invocation import Invocation, Meta
@@ -38,6 +41,8 @@ async def drafted(
     draft = draft_of(invocation, how.meta, fingerprint, how.caller.name, journal.time.stamp())
     draft.key_space = invocation.key_space or how.caller.key_space
     record = Record(journal, draft, asked, call, dependencies.clock)
+    if compares is not None and compares.formerly is not None:
+        record.formerly = partial(_fingerprinted_formerly, journal, compares, compares.formerly)
     if compares is not None:
         record.fingerprints = partial(
             _fingerprint_again, journal, compares, draft, journal.vault.hmac_key(journal.workspace)
@@ -69,6 +74,12 @@ def _fingerprinted(journal: Journal, invocation: Invocation) -> str:
     return (
         journal.fingerprint({"never": secrets.token_hex()}) if isinstance(found, Raised) else found
     )
+
+
+def _fingerprinted_formerly(
+    journal: Journal, invocation: Invocation, formerly: Callable[[], Any]
+) -> str:
+    return _fingerprinted(journal, replace(invocation, about=formerly()))
 
 
 def draft_of(

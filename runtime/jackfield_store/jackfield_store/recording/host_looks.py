@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from jackfield.boundary.looks import ANY, declared
 from jackfield.call.waiter import run_in_thread
 from jackfield.connector.evidence import LOOKS
-from jackfield.kernel.clock import Deadline, iso
+from jackfield.kernel.clock import iso
 from jackfield.kernel.dataclass import replace
 from jackfield.kernel.errors import InvalidInvocation, Unavailable
 from jackfield.kernel.hints import NextStep
@@ -26,7 +26,7 @@ from jackfield.manifest.reading import HOST
 from jackfield_store.database.due_rows import OvertakenError
 from jackfield_store.database.part import Part
 from jackfield_store.journal.doubt_reports import DoubtReports
-from jackfield_store.journal.doubts import LASTS, Doubts, DueOfFunctions, left
+from jackfield_store.journal.doubts import Doubts, DueOfFunctions, stopped
 from jackfield_store.journal.journal import Journal
 from jackfield_store.recording.findings import Finding
 from jackfield_store.recording.look_log import LookLog
@@ -35,7 +35,7 @@ from jackfield_store.recording.replays import replay_of
 from jackfield_store.recording.settling import awaitable, settling
 
 if TYPE_CHECKING:
-    from jackfield.boundary.looks import FunctionLook
+    from jackfield.boundary.looks import Declaration
     from jackfield.call.work import Looked
     from jackfield.invocation import Result
     from jackfield.invocation.entry import Entry
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from jackfield_store.keys.vault import Vault
     from jackfield_store.resources.storage import Storage
 
-    Functions = Mapping[tuple[str, str], FunctionLook]
+    Functions = Mapping[tuple[str, str], Declaration]
 
 _MOST = 4
 """Maximum number of a process's threads for functions' looks: a look that hangs delays no other."""
@@ -56,10 +56,10 @@ _PARTING = 1.0
 """Seconds for which the end of a process waits for looks. An unfinished look is made again when its
 claim has expired.
 """
-_WITHIN = 0.5 * LASTS
-"""Maximum seconds of a look that is a coroutine."""
-_AT_ONCE = "The same call of the function looks at once."
-"""Hint for a doubt that a look of the program may settle."""
+_AGAIN = 60.0
+"""Seconds between two looks while the function still runs."""
+_HELD = "Until then the function does not run under this key."
+"""Hint for a doubt that waits for a person."""
 
 
 def begin(storage: Storage, clock: Clock) -> None:
@@ -148,15 +148,10 @@ def look(
             f"the invocation '{doubt.id}' is not in doubt", hint="There is nothing to look for."
         )
     if entry.status == "in_doubt":
-        waiter, key = (
-            function.function_calls.waiter(loops=False),
-            (entry.idempotency_key or "").removeprefix(f"{HOST}/{entry.action}/"),
-        )
-        deadline = Deadline.after(_WITHIN, clock)
+        key = (entry.idempotency_key or "").removeprefix(f"{HOST}/{entry.action}/")
+        waiter = function.function_calls.waiter(loops=False)
         found = run_in_thread(
-            function.made(
-                key, waiter, deadline, lambda value: journal.fingerprint({"value": value})
-            )
+            function.looked_for(key, waiter, lambda value: journal.fingerprint({"value": value}))
         )
     return noted(journal, clock, doubt, entry, found, by_person=by_person)
 
@@ -182,18 +177,23 @@ def noted(
     if found is None:
         doubts.looked(known, LookLog(known, doubts.time.now()).to_json(), None, looks=0)
         return None
+    runs = known.is_open and journal.may_run(entry)
+    if known.is_open and not runs:
+        known = doubts.stopped(known)
     late = found.absent_after / 0.8 + 1.0  # as the time of a look is spread
     row = {
         "key": "look",
         "action": entry.action,
         "looks": sorted({*LOOKS, late}),
-        "counts": int(not by_person),
+        "counts": int(not by_person and not runs),
     }
     known = replace(known, facts={"looks": [row], "partial": False, "markers": []})
     log = LookLog(known, doubts.time.now())
+    if runs:
+        log.goes_on(_AGAIN)
     report = judged(
         doubts,
-        _Looking(journal, known, entry, found),
+        _Looking(journal, known, entry, found, runs=runs),
         log,
         by_person=by_person,
         settles=True,
@@ -212,15 +212,9 @@ def looked(journal: Journal, clock: Clock, identifier: str, found: Looked) -> Re
         journal.find(identifier, alone=True),
     )
     # of a process that did not keep any of functions
-    if (doubt := doubts.find(identifier)) is None:
-        waiting = partial(
-            left,
-            workspace=journal.workspace,
-            identifier=identifier,
-            status=entry.status,
-            now=journal.time.stamp(),
-        )
-        journal.database.record(partial(waiting, function=entry.action))
+    if (doubt := doubts.find(identifier)) is None and entry.status == "in_doubt":
+        about = (journal.workspace, identifier, entry.action, journal.time.stamp())
+        journal.database.record(lambda transaction: stopped(transaction, *about))
         doubt = doubts.find(identifier)
     if doubt is not None:
         with suppress(OvertakenError):  # another process looks at this moment
@@ -229,17 +223,17 @@ def looked(journal: Journal, clock: Clock, identifier: str, found: Looked) -> Re
 
 
 def told(journal: Journal, clock: Clock, result: Result) -> Result:
-    """Return the Result of a doubt with the time of its next look, and with a wait for that
-    look.
+    """Return the Result of a function's doubt for its caller, with the time of its next look and a
+    wait for that. Without one, a person resolves it.
     """
     doubts = Doubts(journal.database, journal.vault, journal.workspace, clock)
     doubt = doubts.find(result.meta.invocation_id)
     about = None if doubt is None else settling(doubt, doubts.time.now())
-    return (
-        result
-        if about is None
-        else awaitable(result, about, partial(_awaited, journal, clock), _AT_ONCE)
-    )
+    if about is not None:
+        return awaitable(result, about, partial(_awaited, journal, clock), "function_looks")
+    if result.error is not None:
+        result.error.hint = NextStep("resolve", id=result.meta.invocation_id, more=_HELD)
+    return result
 
 
 def _awaited(
@@ -262,16 +256,22 @@ class _Looking:
     account: str | None = None
     other_version: str | None = None
 
-    def __init__(self, journal: Journal, doubt: Doubt, entry: Entry, found: Looked) -> None:
-        self.journal, self.doubt, self.entry, self._found = journal, doubt, entry, found
+    def __init__(
+        self, journal: Journal, doubt: Doubt, entry: Entry, found: Looked, *, runs: bool
+    ) -> None:
+        self.journal = journal
+        self.doubt = doubt
+        self.entry = entry
+        self._found = found
+        self._runs = runs
 
     def source(self, row: Mapping[str, Any]) -> str:
         """Return the function's name."""
         return f"{HOST}/{row['action']}"
 
     def made(self, row: Mapping[str, Any], due: float | None) -> Finding:
-        """Judge the function's finding. A missing effect proves nothing until the time that the
-        author declares has passed.
+        """Judge the function's finding. A missing effect proves nothing while the function may
+        still send, and until the time that the author declares has passed since.
         """
         del row, due
         found, at = self._found, self.doubt.since + self._found.absent_after
@@ -279,6 +279,8 @@ class _Looking:
             return Finding("matched")
         if not found.is_absent:
             return Finding("failed", found.told)
+        if self._runs:
+            return Finding("nothing", "absent, which counts once the function has ended")
         now = self.journal.time.sure()
         if now is None or now < at:
             return Finding("nothing", f"absent, which counts from {iso(at)} on")

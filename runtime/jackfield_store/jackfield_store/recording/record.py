@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from jackfield.call.tally import KeyMemory
 from jackfield.invocation import Meta, Result
+from jackfield.invocation.entry import is_elsewhere
 from jackfield.invocation.keyed import KeyFacts
 from jackfield.invocation.request import FIRST_POLL
 from jackfield.kernel.clock import within
@@ -29,8 +30,10 @@ from jackfield.kernel.errors import (
     Sent,
     Unavailable,
 )
+from jackfield.kernel.failures import attempt
 from jackfield.kernel.interrupts import let_out_of_call
 from jackfield.manifest.manifest import KEY_KEPT
+from jackfield.manifest.reading import HOST
 from jackfield.redaction.marks import leaves, masked
 from jackfield.redaction.redactor import Redactor
 from jackfield_store.database.faults import UniqueViolation
@@ -45,6 +48,7 @@ if TYPE_CHECKING:
 
     from jackfield.call.gate import Passing
     from jackfield.call.reached import Asked, Reached
+    from jackfield.connector.context import Call
     from jackfield.invocation.claimed import Claimed
     from jackfield.invocation.entry import Draft, Entry
     from jackfield.kernel.clock import Clock
@@ -73,6 +77,11 @@ _REFUSAL_WAIT, _TOLD_WAIT = 0.5, 1.0
 """Seconds past the deadline for which a refusal waits for a locked database to record it, and for
 which a caller waits for the outcome's record.
 """
+_OTHER_REQUEST = "Use a new key for a new request, or repeat the original request unchanged."
+_OTHER_ARGUMENTS = (
+    "Another intent has another key. Equal under one key are the function's arguments, without those "
+    "that have their default, or what its 'about' says."
+)
 _UNRECORDED = (
     "this outcome could not be recorded yet, and is once the database is back; until then "
     "the journal shows it as running"
@@ -141,7 +150,15 @@ class Record:
         self._exchanges: tuple[bytes | None] | None = None
         """Sealed exchanges with the provider, once the call has ended."""
         self.sees: Callable[[Entry], bool]
+        self._going_on: Call | None = None
+        """Call whose function runs on without a caller."""
         self.fingerprints: Callable[[], None] = lambda: None
+        self.formerly: Callable[[], str | None] = lambda: None
+        """Computes the request's fingerprint as an earlier version did; None if that was the
+        same.
+        """
+        self._elsewhere: Sequence[Mapping[str, Any]] = ()
+        """Warning about a function that another place has called."""
 
     def _earlier(self, claimed: Claimed) -> KeyMemory | None:
         """Return the provider's memory of the key, if an earlier run of the call was lost."""
@@ -170,6 +187,7 @@ class Record:
             self, _approvals, joins=joins, asks=partial(self._asks, asks)
         )
         if found is not None:
+            found.meta.warnings = (*found.meta.warnings, *self._elsewhere)
             self.leave()
             if self._was_put_off:
                 SeenKeys.of(self._journal.database).found_held()
@@ -233,13 +251,22 @@ class Record:
         :raises IdempotencyConflict: if the key belongs to another request.
         """
         entry = self._journal.held(self._draft.idempotency_key or "", self._draft.key_space)
-        if entry is not None and entry.fingerprint != self._draft.fingerprint:
+        if entry is not None and not self._is_same(entry):
             named = f", invocation {entry.id}" if self.sees(entry) else ""
             raise IdempotencyConflict(
                 f"the idempotency key belongs to another request{named}",
-                hint="Use a new key for a new request, or repeat the original request unchanged.",
+                hint=_OTHER_ARGUMENTS if entry.connector == HOST else _OTHER_REQUEST,
             )
+        self._elsewhere = () if entry is None else _elsewhere(entry, self._draft)
         return entry
+
+    def _is_same(self, entry: Entry) -> bool:
+        """Return whether an entry has the same request, in its present form or in that of an
+        earlier version.
+        """
+        if entry.fingerprint == self._draft.fingerprint:
+            return True
+        return entry.fingerprint is not None and attempt(self.formerly) == entry.fingerprint
 
     @property
     def may_meet_another(self) -> bool:
@@ -451,16 +478,25 @@ class Record:
             if not is_over:
                 self.finish_now(result)
 
-    def answer_late(self, made: Mapping[str, Any] | Exception) -> None:
+    def goes_on(self, call: Call) -> Callable[[Mapping[str, Any] | Exception], None]:
+        """Note that a call's function still runs although its caller has left; return what records
+        the function's outcome.
+        """
+        self._going_on = call
+        return self._answer_late
+
+    def _answer_late(self, made: Mapping[str, Any] | Exception) -> None:
         """Record the final outcome of a call that has ended in doubt for its caller."""
         draft, meta = self._draft, replace(self._how.meta)
-        if isinstance(made, JackfieldError) and made.sent == Sent.REFUSED:
-            result = Result("failed", meta, error=made)
-        elif isinstance(made, Exception):
-            return
-        else:
+        result = Result("in_doubt", meta)
+        if not isinstance(made, Exception):
             result = Result("succeeded", meta, output=made)
-        unit = self._journal.finishing(draft, result, self._log, draft.inputs, draft.delivery)
+        elif isinstance(made, JackfieldError) and made.sent == Sent.REFUSED:
+            result = Result("failed", meta, error=made)
+        if result.status == "in_doubt":
+            unit = self._journal.stopping(draft)
+        else:
+            unit = self._journal.finishing(draft, result, self._log, draft.inputs, draft.delivery)
         try:
             with within(_OUTCOME_WAIT):
                 self._journal.database.record(unit)
@@ -713,6 +749,7 @@ class Record:
             draft.delivery,
             self.references,
             self._kept(result),
+            runs_on=self._going_on is not None and not self._going_on.ended,
         )
         unit = _closed(unit, result, closing, back=False)
         if claimed is not None and isinstance(result.error, NotYet) and ending == states.REQUEUE:
@@ -762,6 +799,18 @@ class Record:
         return (
             self.has_begun and self._draft.idempotency_key is not None
         ) or result.status == "in_doubt"
+
+
+def _elsewhere(entry: Entry, draft: Draft) -> Sequence[Mapping[str, Any]]:
+    """Return the warning about a function's call that the function of another file, or of another
+    name in it, has made: each answers the calls of the other.
+    """
+    there, here = entry.context.get("function"), (draft.context or {}).get("function")
+    if there is None or here is None or not is_elsewhere(there, here):
+        return ()
+    text = f"'{entry.action}' is {here}, and the value is of a call of {there}"
+    _LOG.warning("invocation %s: %s", entry.id, text)
+    return ({"path": "", "message": text},)
 
 
 def _closed(unit: Unit, result: Result, closing: Sequence[Passing], *, back: bool) -> Unit:

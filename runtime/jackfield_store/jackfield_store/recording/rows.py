@@ -21,8 +21,9 @@ from jackfield.call.reached import Asked, Given, Reached
 from jackfield.call.work import Work
 from jackfield.invocation import Invocation, Result
 from jackfield.invocation.file_references import GivenFiles
-from jackfield.kernel.clock import Deadline
-from jackfield.kernel.errors import JackfieldError
+from jackfield.kernel.clock import Deadline, within
+from jackfield.kernel.errors import Cancelled, JackfieldError
+from jackfield.kernel.failures import OnFailure
 from jackfield.manifest.reading import HOST
 from jackfield_store.recording.drafting import draft_of
 from jackfield_store.recording.record import Record
@@ -65,8 +66,11 @@ class JournalRow:
         draft = draft_of(given, how.meta, fingerprint, how.caller.name, journal.time.stamp())
         draft.effect, draft.kept_for = work.effect, work.kept_for
         asked = Asked(how, given, Given(work.request, {}, GivenFiles()))
+        self._seconds = work.seconds
         self._how, self._record = how, Record(journal, draft, asked, Reached(how), clock)
         self._record.sees = sees
+        if (formerly := work.formerly) is not None:
+            self._record.formerly = lambda: journal.fingerprint({**request, "request": formerly()})
 
     @property
     def id(self) -> str:
@@ -94,16 +98,24 @@ class JournalRow:
         :raises JackfieldError: as ``held``; or if the journal cannot be written. Nothing has begun,
             and the row says so.
         """
-        try:
-            # a row in the way is told of by the begin
-            is_new = self._record.may_meet_another and self._record.put_off_key()
-            known = None if is_new else await self.held()
-            while known is None and not await self._record.begin():
-                known = await self.held()
-        except JackfieldError as error:
-            await self.end(Result("failed", self._how.ended(), error=error))
-            raise
+        with within(self._seconds), OnFailure(self._leave):
+            try:
+                # a row in the way is told of by the begin
+                is_new = self._record.may_meet_another and self._record.put_off_key()
+                known = None if is_new else await self.held()
+                while known is None and not await self._record.begin():
+                    known = await self.held()
+            except JackfieldError as error:
+                await self.end(Result("failed", self._how.ended(), error=error))
+                raise
         return known
+
+    def _leave(self) -> None:
+        """Record that the caller was interrupted before the work began, unless another end is
+        recorded.
+        """
+        error = Cancelled("the caller has left before anything was sent")
+        self.interrupt(Result("failed", self._how.ended(), error=error))
 
     async def end(self, result: Result) -> None:
         """Record the outcome. A failure to record it is logged, added to the Result's warnings, and

@@ -189,7 +189,7 @@ def settling(doubt: Doubt, now: float) -> dict[str, Any] | None:
     """Return the number of looks for a doubt, and the time of the ``next`` one, if evidence may
     still settle the doubt; else None. The time is missing if only events may settle it.
     """
-    if doubt.look_at is not None:
+    if doubt.look_at:
         return {"next": iso(max(doubt.look_at, now)), "looks": doubt.looks}
     is_open = waits_for_events(doubt) and not doubt.log.get("ended") and now - doubt.since < KEPT
     return {"looks": doubt.looks} if is_open else None
@@ -218,12 +218,12 @@ def awaitable(
     result: Result,
     about: Mapping[str, Any],
     wait: Callable[[str, float | None], Result],
-    more: str = "",
+    step: str = "settling",
 ) -> Result:
     """Return a Result in doubt that says which looks are made, and whose caller can ``wait`` for
-    them. ``more`` is added to its hint.
+    them. ``step`` is its hint.
     """
-    error = _hinted(result, NextStep("settling", more=more, id=result.meta.invocation_id))
+    error = _hinted(result, NextStep(step, id=result.meta.invocation_id))
     found = replace(result, error=error, meta=replace(result.meta, settling=about))
     object.__setattr__(found, "waiter", wait)
     return found

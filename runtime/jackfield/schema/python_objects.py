@@ -1,0 +1,75 @@
+"""JSON of Python objects without a schema: dataclasses, models, and what they contain."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from jackfield.kernel.canonical import canonical
+from jackfield.kernel.errors import InvalidInput
+from jackfield.kernel.failures import Raised, attempt
+from jackfield.schema.json_values import is_json, to_json
+
+ATOMS = frozenset({str, int, float, bool, type(None)})
+_DEEPEST = 100
+
+
+def encoded(value: Any, *, exact: bool = False) -> Any:
+    """Return a value as JSON. Dates, decimals, enumerations, dataclasses and pydantic models get
+    the form that inputs of actions have; ``exact`` decimals are text, which keeps all digits.
+
+    :raises InvalidInput: with each part that is not JSON.
+    """
+    if is_json(value):
+        return value
+    found, faults = to_json(_plain(value, _DEEPEST, exact=exact))
+    if faults:
+        raise InvalidInput("the value is not JSON", details=faults)
+    return found
+
+
+def is_encoded_as(value: Any, given: Any) -> bool:
+    """Return whether the JSON of a value equals other JSON; False if it has none."""
+    found = attempt(encoded, value)
+    return not isinstance(found, Raised) and [*canonical(found)] == [*canonical(given)]
+
+
+def _plain(value: Any, depth: int, *, exact: bool) -> Any:
+    """Return a value with Python's classes converted to JSON. A value without a JSON form stays
+    unchanged, and is refused later.
+    """
+    kind = type(value)
+    if kind in ATOMS or depth <= 0:
+        return value
+    if hasattr(kind, "__pydantic_serializer__") and hasattr(kind, "model_dump"):
+        return value.model_dump(mode="json", by_alias=True)
+    if (members := _members(value)) is not None:
+        return {name: _plain(item, depth - 1, exact=exact) for name, item in members}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item, depth - 1, exact=exact) for item in value]
+    from jackfield.schema.python_values import as_json  # which imports what these classes are of
+
+    found = as_json(value, {})
+    is_decimal = exact and kind.__name__ == "Decimal" and value.is_finite()
+    return str(value) if is_decimal else found
+
+
+def _members(value: Any) -> Iterable[tuple[Any, Any]] | None:
+    """Return the members of a mapping, a dataclass or a model; None for other values."""
+    if isinstance(value, Mapping):
+        return value.items()
+    kind = type(value)
+    names = getattr(kind, "__dataclass_fields__", getattr(kind, "model_fields", None))
+    return None if names is None else [(name, getattr(value, name)) for name in names]
+
+
+def parts(value: Any, depth: int = _DEEPEST) -> Iterator[Any]:
+    """Yield a value and what it contains: items, and members of dataclasses and models."""
+    yield value
+    members = attempt(_members, value)
+    items = [] if isinstance(members, Raised) else [item for _, item in members or ()]
+    if isinstance(value, (list, tuple, set, frozenset)):
+        items = [*value]
+    for item in items if depth else ():
+        if type(item) not in ATOMS:
+            yield from parts(item, depth - 1)
