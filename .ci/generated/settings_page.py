@@ -66,8 +66,7 @@ _VARIABLES = {
             "`refuse`: only `jackfield db upgrade` and `jackfield serve --migrate` make a SQLite "
             "database: a wrong path is "
             "an error, not an empty journal. `say`: it is made at first use, and `serve`, "
-            "`worker` and commands at a "
-            "terminal say where."
+            "`worker`, commands at a terminal and [`once`](../tutorial/once.md) say where."
         ),
         "`say`",
     ),

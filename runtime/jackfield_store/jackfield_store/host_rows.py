@@ -4,6 +4,7 @@ if it makes none.
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 import threading
@@ -91,6 +92,7 @@ class Environment(ProcessLocal):
         clock, environment = SystemClock(), tidied(os.environ)
         self.calls, storage = Calls(), Storage(None, environment, clock)
         self._storage = storage
+        storage.beginning = logging.WARNING  # what was recorded elsewhere would be done again
         access = WorkspaceAccess(storage, "default", clock)
         self.store = HostRows(
             storage, "default", clock, self.calls.check, retention=lambda: access.settings.retention

@@ -92,6 +92,34 @@ def test_a_module_s_function_is_bound_to_the_environment(
     assert (entry.status, entry.action) == ("succeeded", "charge")
 
 
+def test_a_new_database_is_told_before_anything_is_done(tmp_path: Path) -> None:
+    """A container without a volume begins with another one at each start: it would do all again. A
+    program says where a new one is, once, or makes none.
+    """
+
+    def ran(home: str, **more: str) -> subprocess.CompletedProcess[str]:
+        environment = {**os.environ, "JACKFIELD_HOME": str(tmp_path / home), **more}
+        environment.pop("JACKFIELD_DATABASE_URL", None)
+        return subprocess.run(
+            [sys.executable, "-c", f"{_PROGRAM}\ncharge('b')", "a"],
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
+            check=False,
+        )
+
+    first, again = ran("one"), ran("one")
+    assert (first.returncode, again.returncode, again.stderr) == (0, 0, "")
+    assert first.stderr.splitlines() == [
+        f"there was no database: a new one begins at '{tmp_path}/one/jackfield.db'"
+    ]
+    refused = ran("two", JACKFIELD_NEW_DATABASE="refuse")
+    assert refused.returncode == 1
+    assert f"there is no database at '{tmp_path}/two/jackfield.db'" in refused.stderr
+    assert refused.stdout == ""
+
+
 @pytest.mark.parametrize("command", ["worker --processes 2", "serve --port 0"])
 def test_a_worker_that_imports_the_module_looks(
     upgraded: str, jackfield: Jackfield, tmp_path: Path, command: str

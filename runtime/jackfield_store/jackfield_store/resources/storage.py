@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from jackfield_store.keys.vault import Vault
 
 _BEGINS = logging.getLogger("jackfield.database.begins")
-"""Logger for begins, with a level of its own if a program has set one; otherwise at DEBUG."""
+"""Logger for begins, with a level of its own if a program has set one."""
 T = TypeVar("T")
 
 _DURABILITY = "JACKFIELD_DURABILITY"
@@ -160,6 +160,8 @@ class Storage(ProcessLocal):
         """Settings that all processes on the database share, unless this one has others."""
         self._clock = clock
         self.migrates = True
+        self.beginning = logging.DEBUG
+        """Level of the line that says where a new database begins, unless a program has set one."""
         self._database: Database | None = None
         self._vault: Vault | None = None
         self._barred: tuple[str, ...] = ()
@@ -453,7 +455,7 @@ class Storage(ProcessLocal):
                 ),
             )
         _BEGINS.log(
-            _BEGINS.level or logging.DEBUG, "there was no database: a new one begins at '%s'", path
+            _BEGINS.level or self.beginning, "there was no database: a new one begins at '%s'", path
         )
 
     def _opened_as_it_is(self) -> Database:
