@@ -272,6 +272,10 @@ PARTS: Mapping[str, tuple[str, Sequence[str]]] = {
         ),
         (*_SCRIPT, "tests/campaigns/mcp_callers_campaign.py"),
     ),
+    "once-kills": (
+        "2,000 kills of processes that call functions with once on SQLite, 500 on PostgreSQL",
+        (*_SCRIPT, "tests/campaigns/once_campaign.py"),
+    ),
     "mcp-kills": (
         (
             "10,000 writes over MCP by processes that are killed 300 times, on SQLite and on "
