@@ -148,6 +148,9 @@ class AwsErrors:
             repeatable=row.repeatable,
         )
         found.expired = row.stale and not renewable
+        # AWS names each of its answers; some emulators do not
+        is_named = answer.request_id is not None or (elsewhere and bool(answer.code))
+        found.by_status = not is_named
         return found
 
     def find(self, answer: Answer) -> Row:

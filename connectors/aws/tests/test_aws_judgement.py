@@ -693,7 +693,7 @@ def test_every_operation_of_a_verb_that_says_too_little_is_looked_up() -> None:
         (
             "s3/abortMultipartUpload",
             {"Bucket": "reports", "Key": "k", "UploadId": "u"},
-            _xml(_refusal("NoSuchUpload"), 404),
+            _xml("<Error><Code>NoSuchUpload</Code><Message>No.</Message></Error>", 404),
         ),
         (
             "ec2/revokeSecurityGroupIngress",
@@ -720,6 +720,16 @@ def test_a_removal_that_finds_nothing_after_a_lost_answer_is_done(
     ]
     result, _ = _called(action, inputs, gone)
     assert result["error"]["code"] in ("not_found", "conflict")
+
+
+def test_a_gateway_that_finds_nothing_after_a_lost_answer_has_not_done_it() -> None:
+    """A 404 without a code and without a request ID is not AWS's: the call has failed, and says
+    that the earlier attempt may have taken effect.
+    """
+    lost, gone = Answer(content=b"", status=500), Answer({"message": "no Route matched"}, 404)
+    result, requests = _called("dynamodb/deleteTable", {"TableName": "items"}, lost, gone)
+    assert (result["status"], result["error"]["code"], requests) == ("failed", "not_found", 2)
+    assert "may have taken effect" in result["error"]["details"][0]["message"]
 
 
 _ENTRIES = [{"Id": "1", "MessageBody": "a"}, {"Id": "2", "MessageBody": "b"}]

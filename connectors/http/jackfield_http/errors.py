@@ -93,8 +93,9 @@ class DoneBefore:
     "already archived".
 
     It has this ``status``, one of these ``codes`` and a message that contains ``message`` and no
-    text of ``unless``, ignoring case. Omitted members are not checked; a status alone also needs a
-    body that an API can have sent, since proxies and routers refuse with pages and plain text.
+    text of ``unless``, ignoring case. Omitted members are not checked. A status alone also needs a
+    body with a declared member of the provider's errors: proxies and routers have the same
+    statuses.
     ``steps`` names the affected requests, in a bound connector the actions; without ``steps``, all
     are affected.
     """
@@ -114,7 +115,6 @@ class DoneBefore:
             and self.message.casefold() in said
             and not any(text.casefold() in said for text in self.unless)
             and (not self.steps or refusal.step in self.steps)
-            and bool(self.codes or self.message or not refusal.is_foreign)
         )
 
 
@@ -318,10 +318,20 @@ class HttpErrors:
             and not _is_final(refusal.headers),
         )
         is_known = row.kind is not Unauthenticated  # to a stranger, some providers show nothing
+        has_form = self._has_form(refusal)
+        is_usual = (code or message) is not None and not refusal.is_foreign
+        error.by_status = not (has_form or (is_usual and not (self.code or self.message)))
         error.done_before = is_known and any(
-            one.fits(refusal, code, message) for one in self.done_before
+            one.fits(refusal, code, message)
+            for one in self.done_before
+            if has_form or one.codes or one.message
         )
         return error
+
+    def _has_form(self, refusal: Refusal) -> bool:
+        """Return whether the body of a refusal has a member that this map declares of errors."""
+        places = (*_places(self.code), *_places(self.message))
+        return any(find(refusal.body, place) not in (None, "", [], {}) for place in places)
 
     def _sent(self, refusal: Refusal, row: Row) -> Sent:
         """Return what the status says of the request. A row by a code says more: a rate limit

@@ -44,7 +44,7 @@ _SOURCE = document(
         "/keyed": {"post": operation(operationId="keyThing", **{"x-jackfield": _KEYED})},
         "/many": {"get": operation(operationId="listThings")},
     },
-    **{"x-jackfield": {"errors": {"doneBefore": _DONE}}},
+    **{"x-jackfield": {"errors": {"code": "/code", "message": "/message", "doneBefore": _DONE}}},
 )
 _CALLS: Mapping[str, tuple[str, Mapping[str, Any], str]] = {
     "write": ("makeThing", {"onDoubt": "retry"}, "in_doubt"),
@@ -210,7 +210,9 @@ def test_done_before(tmp_path: Path, call: str, way: str) -> None:
         (_refusal(400, message="It is not modified."), False),
         (_refusal(409, code="already_there"), action == "putThing"),
         (_refusal(406), True),
-        (Answer(None, 406, content=b""), True),
+        # not of the provider's form
+        (Answer(None, 406, content=b""), False),
+        (Answer({"error": "Not Found", "path": "/things"}, 406), False),
         # of a proxy
         (
             Answer(

@@ -378,7 +378,7 @@ class Attempts(SecretHolder):
         tally.missed(error)
         await turn.failed(error, began)
         is_unclear = tally.known & certainty.UNCLEAR
-        if is_unclear and error.code in code.repeat_ok:
+        if is_unclear and error.code in code.repeat_ok and not error.by_status:
             call.warn(DONE_BEFORE[error.code])
             return self._succeeded(call, started, dumped_or_fault(code.output())), None
         if is_unclear and error.done_before and call.takes_unread:

@@ -206,13 +206,16 @@ class JackfieldError(Exception):
     the connection's own credentials have expired, so that a person must replace them.
     ``repeatable``: a retry may help (it does not help with an unverifiable certificate).
     ``done_before``: the refusal says that the request had been carried out before. It is a success
-    if an earlier attempt of the same call may have taken effect.
+    if an earlier attempt of the same call may have taken effect. ``by_status``: only the status of
+    the answer says what it is, and its body is not of the provider's form: something else may have
+    refused.
     """
 
     code: ClassVar[str] = "internal"
     retryable: bool = False
     expired: bool = False
     done_before: bool = False
+    by_status: bool = False
     keeps_key: bool = False
     """True if the failure is as final as a success: it holds its idempotency key, and is
     replayed.

@@ -94,6 +94,7 @@ class _Failure:
     unexplained: bool = False
     ended: bool = False
     done_before: bool = False
+    by_status: bool = False
 
 
 _FAILURE = Shape("an error", Annotated[_Failure, _trimmed(_LONGEST)])
@@ -121,6 +122,7 @@ def dump_error(error: JackfieldError) -> Mapping[str, Any]:
         "within": error.within if isinstance(error, NotYet) else None,
         "ended": isinstance(error, JobFailed),
         "doneBefore": error.done_before,
+        "byStatus": error.by_status,
         "unexplained": isinstance(error, TimedOut) and error.unexplained,
     }
 
@@ -162,11 +164,8 @@ def load_error(data: object) -> JackfieldError:
     if said.ended:
         return JobFailed(said.message, **more)
     error = kind(said.message, **more)
-    error.retryable, error.expired, error.done_before = (
-        said.retryable,
-        said.expired,
-        said.done_before,
-    )
+    error.retryable, error.expired = said.retryable, said.expired
+    error.done_before, error.by_status = said.done_before, said.by_status
     if isinstance(error, TimedOut):
         error.unexplained = said.unexplained
     return error
