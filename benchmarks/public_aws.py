@@ -279,7 +279,8 @@ def _answer_fault(
     )
     status = response.get("status_code", 200)
     try:
-        found = answers.read(Operation(operation, PLAIN, (), ()), status, fields, body, None)
+        operation_of = Operation(operation, PLAIN, (), ())
+        found = answers.read(operation_of, status, fields, body, None, "")
     except ClientError as error:
         found = {
             **error.response,

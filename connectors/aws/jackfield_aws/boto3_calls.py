@@ -20,11 +20,12 @@ from jackfield.connector.context import entered
 from jackfield.kernel.secrecy import SecretHolder
 from jackfield_aws.boto3_parts import BotocoreSession, Session, config_at, model_loader
 from jackfield_aws.bounded import bound
-from jackfield_aws.client_hooks import is_safe, note_parsed, watch
+from jackfield_aws.client_hooks import note_parsed, watch
 from jackfield_aws.endpoints import S3Settings
 from jackfield_aws.errors import AWS_ERRORS
 from jackfield_aws.keys import Keys
 from jackfield_aws.limits import CONNECT_TIMEOUT, READ_TIMEOUT
+from jackfield_aws.successes import is_safe
 
 _ONCE = Config(
     # total_max_attempts overrides AWS_MAX_ATTEMPTS

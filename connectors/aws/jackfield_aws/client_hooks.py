@@ -24,10 +24,9 @@ from jackfield.kernel.failures import OnFailure
 from jackfield_aws.agents import marked_agent
 from jackfield_aws.foreign_answers import check_answer
 from jackfield_aws.limits import current_deadline
+from jackfield_aws.successes import is_safe
 from jackfield_aws.transport import check_sendable
 
-_SAFE = ("BatchGet", "Describe", "Get", "Head", "List")
-"""Name prefixes of AWS operations that change nothing."""
 _AWS = (".amazonaws.com", ".amazonaws.com.cn")
 _HOST = "jackfield_host"
 """Key in a botocore request's context for its original origin."""
@@ -58,7 +57,8 @@ def watch(
         sees=begins and client.meta.service_model.service_name != "sts",
     )
     events = client.meta.events
-    events.register_last("before-parse", check_answer)
+    host = urlsplit(client.meta.endpoint_url).netloc
+    events.register_last("before-parse", partial(check_answer, host=host))
     events.register_last("before-call", _note_host)
     events.register_last("request-created", _check_host)
     if not begins:
@@ -216,11 +216,6 @@ def _note_parsed(parsed: dict[str, Any], http_response: Any = None, **_: object)
         parsed,
         is_success=http_response is not None and http_response.status_code < _REDIRECTED,
     )
-
-
-def is_safe(operation: str) -> bool:
-    """Return whether an AWS operation's name means that it changes nothing."""
-    return operation.startswith(_SAFE)
 
 
 def note_parsed(call: Call | None, parsed: Mapping[str, Any], *, is_success: bool) -> None:

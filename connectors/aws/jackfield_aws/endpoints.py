@@ -27,6 +27,11 @@ only it knows their names (``AWS_ENDPOINT_URL_COGNITO_IDENTITY_PROVIDER``).
 """
 
 
+def is_of_aws(host: str) -> bool:
+    """Return whether a host is one of AWS's own."""
+    return host.partition(":")[0].lower().endswith(_OF_AWS)
+
+
 def service_endpoint(
     service: str, endpoint: str | None, environment: Mapping[str, str]
 ) -> str | None:

@@ -17,6 +17,7 @@ from botocore.exceptions import HTTPClientError
 from jackfield.connector import Provider, Sent, TimedOut, TooCostly, Unavailable, check_price
 from jackfield.connector.meanings import PAGES, Response, meaning_of
 from jackfield_aws.rows import BY_STATUS
+from jackfield_aws.successes import is_safe, missing_sign
 
 _PROTOCOLS = ("json", "rest-json")
 _REDIRECTED = 300
@@ -26,16 +27,26 @@ _OWN_MEANING = (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.NOT_IMPLEMENTED)
 """Statuses whose meaning does not depend on the sender: nothing was executed."""
 
 
-def check_answer(response_dict: dict[str, Any], operation_model: Any, **_: object) -> None:
+def check_answer(
+    response_dict: dict[str, Any], operation_model: Any, host: str = "", **_: object
+) -> None:
     """Check, before botocore parses it, that a response can come from the service. A hook for
-    ``before-parse``.
+    ``before-parse``. ``host`` is the endpoint's.
 
     :raises HTTPClientError: if a proxy refused the login. Also if the outcome is unclear: the
-        response is too costly to parse, damaged, a page of HTML, or not the protocol's JSON.
+        response is too costly to parse, damaged, a page of HTML, or not the protocol's JSON. The
+        same for the success of a change that lacks what AWS always sends.
     """
-    body, status = response_dict["body"], response_dict["status_code"]
+    status = response_dict["status_code"]
     if status == _LOGIN_WANTED:
         raise _login_wanted(operation_model.name)
+    _check_form(response_dict, operation_model)
+    if status < _REDIRECTED and not is_safe(operation_model.name):
+        _check_sign(response_dict, operation_model, host)
+
+
+def _check_form(response_dict: dict[str, Any], operation_model: Any) -> None:
+    body, status = response_dict["body"], response_dict["status_code"]
     if not isinstance(body, bytes) or not body:  # a stream is the caller's own data
         return
     is_refusal, shape = status >= _REDIRECTED, operation_model.output_shape
@@ -63,6 +74,22 @@ def check_answer(response_dict: dict[str, Any], operation_model: Any, **_: objec
     if not is_refusal and is_json and not _is_read(body):
         raise _unclear(
             f"{name} had no clear answer: what came is not JSON, or only a part of it",
+            status,
+            headers,
+        )
+
+
+def _check_sign(response_dict: dict[str, Any], operation_model: Any, host: str) -> None:
+    headers, status = response_dict["headers"], response_dict["status_code"]
+    body = response_dict["body"]
+    is_array = isinstance(body, bytes) and body.lstrip().startswith(b"[")
+    if is_array and not _is_data(operation_model.output_shape):
+        return  # botocore cannot read it, and its error says so
+    lacking = missing_sign(host, operation_model, headers, body)
+    if lacking is not None:
+        raise _unclear(
+            f"{operation_model.name} had no clear answer: HTTP status {status} with {lacking}, so "
+            "something else than AWS may have answered",
             status,
             headers,
         )

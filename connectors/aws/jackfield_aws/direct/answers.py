@@ -34,8 +34,9 @@ class Answers:
         fields: list[tuple[bytes, bytes]],
         body: bytes,
         call: Call | None,
+        host: str,
     ) -> dict[str, Any]:
-        """Return an operation's output.
+        """Return an operation's output. ``host`` is the endpoint's.
 
         :raises ClientError: if AWS reports an error, in the class of its code.
         :raises HTTPClientError: if the response cannot come from the service.
@@ -48,7 +49,7 @@ class Answers:
             "body": body,
         }
         note_request(call, headers.get("x-amzn-requestid"))
-        check_answer(response, model)
+        check_answer(response, model, host)
         parsed: dict[str, Any] = self._parser.parse(response, model.output_shape)
         is_error = status >= _REDIRECTED
         if is_error:

@@ -109,7 +109,7 @@ class Calls(ProcessLocal):
         except Unfit:
             return self.client()._make_api_call(name, parameters)
         status, fields, body = self._sent(operation, request, call)
-        return self._answers.read(operation, status, fields, body, call)
+        return self._answers.read(operation, status, fields, body, call, request.host)
 
     def _operation(self, name: str) -> Operation:
         seen = None if self._client is None else registrations(self._client)

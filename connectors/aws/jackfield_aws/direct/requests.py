@@ -15,11 +15,11 @@ from botocore.utils import percent_encode_sequence
 from jackfield.connector import Call, Target, Wire
 from jackfield.kernel.dataclass import dataclass
 from jackfield_aws.agents import marked_agent
-from jackfield_aws.client_hooks import is_safe
 from jackfield_aws.direct.parts import Service
 from jackfield_aws.direct.qualify import Verdict
 from jackfield_aws.direct.signing import Credentials, Scope, Signer
 from jackfield_aws.direct.wires import PORTS
+from jackfield_aws.successes import is_safe
 
 _MOST_ENDPOINTS = 1_000
 _V4 = "v4"
