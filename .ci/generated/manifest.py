@@ -7,6 +7,7 @@ import typing
 from generated import binding, mcp_binding
 from generated.evidence import EVIDENCE, MARKER, NO_EVIDENCE
 from generated.words import ACTION_KEY, CONNECTOR_KEY, Json, closed, document
+from jackfield.connector.success_signs import SIGN
 from jackfield.manifest.manifest import MANIFEST_VERSIONS, Effect, IdempotentBy, RepeatOk
 from jackfield.manifest.parts import LONGEST_TEXT, LONGEST_TITLE, PROOFS
 from jackfield.manifest.triggers import KINDS, LARGEST
@@ -327,6 +328,7 @@ def _action() -> Json:
                     "again later."
                 ),
             },
+            "sign": SIGN,
             "repeatOk": {
                 "type": "array",
                 "items": {"enum": list(typing.get_args(RepeatOk))},

@@ -13,7 +13,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from jackfield.testing import RESET, Answer, Provider, Request
-from shelved import manifest_of, running, services
+from shelved import answered, manifest_of, running, services
 
 Json = dict[str, Any]
 
@@ -76,7 +76,7 @@ def test_a_lost_answer_is_asked_for_again_by_the_same_key(
 
     def play(number: int, request: Request) -> Any:
         done.append(_places(request).get(_place(row)))
-        return RESET if number == 1 else Answer({"id": "4711"})
+        return RESET if number == 1 else Answer(answered(key, row, {"id": "4711"}))
 
     with (
         Provider(play) as provider,

@@ -15,7 +15,7 @@ from jackfield.connector import InvalidInput
 from jackfield.testing import Answer, Provider
 from jackfield_http.conditions import listed
 from jackfield_openapi.shelf.services import read_service
-from shelved import manifest_of, put, running, services
+from shelved import answered, manifest_of, put, running, services
 
 Json = dict[str, Any]
 
@@ -723,7 +723,7 @@ def test_a_refusal_under_load_is_sent_again(
     """The provider says that it did nothing: a write is sent again, and none is in doubt."""
     row = next(one for one in manifest_of(key)["actions"] if one["key"] == action)
     with (
-        Provider([Answer(body, status), Answer({"id": "1"})]) as provider,
+        Provider([Answer(body, status), Answer(answered(key, row, {"id": "1"}))]) as provider,
         running(tmp_path, key, provider.url) as jackfield,
     ):
         inputs = row["examples"][0]["invocation"]["inputs"]

@@ -14,7 +14,7 @@ from jackfield.connector import InvalidInput
 from jackfield.testing import Answer, Provider
 from jackfield_http.conditions import listed
 from jackfield_openapi.shelf.services import read_service
-from shelved import manifest_of, put, running, services
+from shelved import answered, manifest_of, put, running, services
 
 Json = dict[str, Any]
 
@@ -43,14 +43,16 @@ _RULES = [*_rules()]
 assert len(_RULES) > 50
 
 
-def _said(rule: Json, value: Any) -> Answer:
-    """Return the answer of which a rule tells."""
+def _said(key: str, row: Json, rule: Json, value: Any) -> Answer:
+    """Return the answer of which a rule tells, among the members of a success."""
     body: Json = {}
     if "member" in rule:
         put(body, rule["member"], f"It {value}." if "contains" in rule else value)
         for name in {"code", "message"} & rule.keys():
             if not rule[name].startswith(rule["member"]):
                 put(body, rule[name], "why")
+    if rule.get("status", 200) < 300:
+        body = answered(key, row, body)
     return Answer(
         body, rule.get("status", 200), {rule["header"]: str(value)} if "header" in rule else {}
     )
@@ -72,7 +74,7 @@ def test_a_success_counts_as_what_it_says(
         "timeoutSeconds": 1,
     }
     with (
-        Provider(lambda _number, _request: _said(rule, value)) as provider,
+        Provider(lambda _number, _request: _said(key, row, rule, value)) as provider,
         running(tmp_path, key, provider.url) as jackfield,
     ):
         result = jackfield.invoke(call).to_json()

@@ -31,7 +31,16 @@ def _agree(_number: int, request: Request) -> Answer:
     return Answer(
         []
         if is_list
-        else {"ok": True, "id": 1, "data": [], "has_more": False, "channels": [], "object": "list"}
+        else {
+            "ok": True,
+            "id": 1,
+            "merged": True,
+            "sha": "6dcb09b",
+            "data": [],
+            "has_more": False,
+            "channels": [],
+            "object": "list",
+        }
     )
 
 

@@ -91,6 +91,23 @@ def _with_a_known_fact(manifest: Json) -> None:
     manifest["listing"]["proof"]["known"] = ["Codes of errors"]
 
 
+def _gist(manifest: Json) -> Json:
+    found: Json = next(row for row in manifest["actions"] if row["key"] == "createGist")
+    return found
+
+
+def _with_an_empty_success(manifest: Json) -> None:
+    _gist(manifest)["examples"][0]["result"]["output"] = {}
+
+
+def _with_words_of_errors(manifest: Json) -> None:
+    _gist(manifest)["output"] = {"type": "object", "properties": {"message": {"type": "string"}}}
+
+
+def _with_another_sign(manifest: Json) -> None:
+    _gist(manifest)["sign"] = {"/state": "made"}
+
+
 @pytest.mark.parametrize(
     ("rule", "change", "said"),
     [
@@ -103,6 +120,9 @@ def _with_a_known_fact(manifest: Json) -> None:
             "more than 18 months ago: look at https://docs.github.com/rest again",
         ),
         ("facts-seen", _with_a_known_fact, "not seen on a page"),
+        ("successes-shown", _with_an_empty_success, "shows no success"),
+        ("successes-shown", _with_words_of_errors, "nothing but words that errors have"),
+        ("successes-shown", _with_another_sign, "shows no success"),
     ],
 )
 def test_a_mistake_is_found(rule: str, change: Callable[[Json], None], said: str) -> None:

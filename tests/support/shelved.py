@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from jackfield.kernel.pointers import names
+from jackfield_market.testing.successes import with_sign
 from jackfield_openapi.shelf.projects import built
 from jackfield_openapi.shelf.services import Service, read_shelf
 from jackfield_store.runtime import Jackfield
@@ -31,6 +32,11 @@ def manifest_of(key: str) -> Mapping[str, Any]:
 def services() -> Mapping[str, Service]:
     """Return the services of the shelf by their keys, read once."""
     return {one.key: one for one in read_shelf(SHELF)}
+
+
+def answered(key: str, row: Mapping[str, Any], body: Mapping[str, Any]) -> Any:
+    """Return the body of an answer to an action, with what shows the success of a change."""
+    return with_sign(manifest_of(key), row, dict(body))
 
 
 def shelve(folder: Path, manifest: Mapping[str, Any]) -> Path:

@@ -131,9 +131,9 @@ class Answer:
         """Return the body, or its member at a JSON Pointer, as an output. Undeclared members are
         ignored.
 
-        For a write with a successful status, unreadable JSON gives an output without members. The
-        action must return that output and send nothing more: the Result is a success without
-        ``output``, with a warning. Sending more puts the call in doubt.
+        For a write with a successful status, JSON in an unreadable charset or coding gives an
+        output without members. The action must return that output and send nothing more: the
+        Result is a success without ``output``, with a warning. Sending more puts the call in doubt.
 
         :raises InvalidOutput: if a declared member is missing or has a wrong type.
         :raises Unavailable: if the body is not JSON.
@@ -147,11 +147,12 @@ class Answer:
     def left(
         self, model: type[T], error: Unreadable, is_declared: Callable[[str], bool] | None = None
     ) -> T:
-        """Return a placeholder output for an unreadable body of a successful write. ``is_declared``
-        judges the media type (default: JSON).
+        """Return a placeholder output for a body of a successful write whose charset or coding
+        cannot be read. ``is_declared`` judges the media type (default: JSON).
 
-        :raises Unreadable: ``error``, if the response proves no success: for a read, for a manifest
-            with a rule for errors in bodies, or for an undeclared media type.
+        :raises Unreadable: ``error``, if the response proves no success. It proves none for a
+            read, a manifest with a rule for errors in bodies, an undeclared media type, or a body
+            in no such form.
         """
         call, media = current_call(), self.media_type
         declared = (
@@ -159,7 +160,8 @@ class Answer:
             if is_declared is None
             else is_declared(media)
         )
-        if not self._is_clear or not declared or call is None or not call.takes_unread:
+        proves_success = self._is_clear and declared and error.by_coding
+        if not proves_success or call is None or not call.takes_unread:
             raise error
         output = model.model_construct()
         call.unread = Unread(
@@ -194,7 +196,9 @@ class StreamedAnswer:
         size: int | None,
         *,
         is_clear: bool = False,
+        refuse: Callable[[Answer], None] | None = None,
     ) -> None:
+        self._refuse = refuse
         self.status = reply.status
         self.headers = headers
         self.url = url
@@ -244,13 +248,36 @@ class StreamedAnswer:
                 return
             yield piece
 
+    def beginning(self, size: int) -> bytes:
+        """Return the first decoded chunk; if it may begin a page, at least ``size`` bytes, or the
+        whole body. ``chunks`` still yields all of it.
+
+        :raises Unavailable: if the connection breaks.
+        """
+        held, rest = list[bytes](), self._chunks
+        try:
+            for piece in rest:
+                held.append(piece)
+                text = b"".join(held).lstrip()
+                if text and (text[:1] not in b"<\xef" or len(text) >= size):
+                    break
+        except Unreadable as error:  # of no concern to an action that does not read the body
+            rest = _failing(error)
+        self._chunks = chain(held, rest)
+        return b"".join(held)
+
     def whole(self, content: bytes, step: str, fault: Unreadable | None = None) -> Answer:
         """Return the response as an ``Answer`` with the whole body, or with ``fault`` if the body
         could not be decoded.
+
+        :raises Unavailable: if a change was answered by something else than an API.
         """
-        return Answer(
+        answer = Answer(
             self.status, self.headers, content, self.url, step, fault=fault, is_clear=self._is_clear
         )
+        if self._refuse is not None:
+            self._refuse(answer)
+        return answer
 
     def close(self) -> None:
         """End the response; the rest of its body can no longer be read."""
@@ -261,6 +288,11 @@ class StreamedAnswer:
         connection.
         """
         self._reply.abort()
+
+
+def _failing(error: Unreadable) -> Iterator[bytes]:
+    yield from ()
+    raise error
 
 
 def media_type(headers: Headers) -> str:

@@ -54,6 +54,7 @@ from jackfield_http.parsing import error_body
 from jackfield_http.settings import ClientSettings
 from jackfield_http.sign_in import ANONYMOUS, SignIn
 from jackfield_http.signing import signatures
+from jackfield_http.successes import refuse_others, refuse_streamed_page
 from jackfield_http.unread import Unreadable
 from jackfield_http.urls import Url, fill, owned_query, query_string, without
 from jackfield_http.verdicts import Remark, are_harmless
@@ -197,6 +198,9 @@ class HttpClient(SecretHolder):
         :raises JackfieldError: as ``request`` does, also while chunks are read.
         """
         exchange = self._exchange(method, path, values, **options)
+        refuse = None
+        if not exchange.safe:
+            refuse = partial(refuse_others, exchange, errors=self._settings.errors)
         reply, headers, url = self._replied(exchange)
         try:
             answer = StreamedAnswer(
@@ -206,8 +210,11 @@ class HttpClient(SecretHolder):
                 self._limit,
                 largest,
                 is_clear=self._is_clear(exchange, reply.status),
+                refuse=refuse,
             )
             self._refuse_by_header(exchange, reply.status, headers)
+            if not exchange.safe:
+                refuse_streamed_page(exchange, answer)
             if self._judge(exchange, headers) is not None:
                 self._refuse_failure(
                     exchange, Answer(reply.status, headers, answer.begin(MAX_ANSWER) or b"", url)
@@ -486,8 +493,11 @@ class HttpClient(SecretHolder):
         """Record a success, unless the body reports a failure."""
         self._refuse_by_header(exchange, answer.status, answer.headers)
         self._refuse_failure(exchange, answer)
+        if exchange.safe:
+            return
+        refuse_others(exchange, answer, self._settings.errors)
         call = current_call()
-        if call is not None and not exchange.safe:
+        if call is not None:
             call.returned(noted(answer))
 
     def _judge(self, exchange: Exchange, headers: Headers) -> Failed | None:
@@ -543,7 +553,7 @@ class HttpClient(SecretHolder):
                 else read(answer.content, answer.headers.get("content-type", ""))
             )
         except Unreadable as error:
-            if error.by_coding:
+            if error.by_coding and not are_harmless(failed):
                 raise
             return
         except (ValueError, Unavailable):

@@ -601,7 +601,7 @@ def _one(body: Any) -> Any:
 
 def _further(refusal: Refusal, *told: str | None) -> Mapping[str, Any] | None:
     """Return the members of an error other than its code and message (``told``), such as the field
-    at fault or a missing scope; None if the body is not an object.
+    at fault. Return None if the body is not an object.
     """
     body = _one(refusal.body)
     if not isinstance(body, Mapping):

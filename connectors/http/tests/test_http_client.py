@@ -241,8 +241,8 @@ def test_nothing_secret_is_shown() -> None:
 def test_answers_that_are_no_json() -> None:
     """A response that is not JSON is a failure whose outcome is unknown; text stays available."""
     page = Answer(content=b"<html>\xfc", headers={"Content-Type": "text/html; charset=latin-1"})
-    with Provider([page]) as provider, attempt(provider.url) as (api, _):
-        answer = api.post("/x")
+    with Provider([page, page]) as provider, attempt(provider.url) as (api, _):
+        answer = api.post("/x", headers={"Accept": "text/html"})
         assert answer.text == "<html>ü"
         with pytest.raises(Unavailable) as found:
             answer.json()

@@ -428,7 +428,7 @@ def test_errors_name_the_path_of_a_request(harness: Harness) -> None:
     server = harness.serve(
         Answer({}, 404),
         Answer({}, 404),
-        Answer(content=b"<p>", headers={"Content-Type": "text/html"}),
+        Answer(content=b"none", headers={"Content-Type": "text/html"}),
     )
     for url, told in (
         ("/parcels/7?key=hidden", "'GET /parcels/7'"),

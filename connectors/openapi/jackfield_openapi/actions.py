@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import quote
 
 from jackfield.connector import InvalidInput
+from jackfield.connector.success_signs import SIGN
 from jackfield.kernel.markup import markdown
 from jackfield_http.bindings.error_rows import FAILED_HERE
 from jackfield_http.headers import is_token
@@ -44,6 +45,7 @@ _ALL = {
     "description": "Fetch every page and return all items together.",
 }
 _FAILED = Judge(FAILED_HERE)
+_SIGNS = Judge({**SIGN})
 _NEXT = {
     "type": "string",
     "minLength": 1,
@@ -161,6 +163,7 @@ class Actions:
             action["idempotentBy"] = "key"
             if isinstance(own.get("keyKept"), int | float):
                 action["keyKept"] = own["keyKept"]
+        action |= _sign(operation, action["effect"])
         action |= evidence_of(operation, action)
         limit = own.get("rateLimit")
         if (
@@ -424,6 +427,22 @@ def _keyed(operation: Operation, parameters: Drawn, body: RequestBody | None) ->
             text, hint="Write {input: NAME}, and 'longest', if the provider takes no longer key."
         )
     return {**found, "idempotencyInput": {**about, "input": known[about["input"]]}}
+
+
+def _sign(operation: Operation, effect: str) -> Json:
+    """Return the member ``sign`` that ``x-jackfield`` of an operation adds to its action.
+
+    :raises InvalidInput: if it is malformed, or its action changes nothing.
+    """
+    if "sign" not in operation.extension:
+        return {}
+    sign = operation.extension["sign"]
+    fault = _SIGNS.fault(sign, "sign")
+    if effect == "read" or "job" in operation.extension:
+        fault = "'sign' is for a change that ends with its call"
+    if fault:
+        raise refused(f"'x-jackfield' of {operation.name} is not valid: {fault}")
+    return {"sign": sign}
 
 
 def _headers(operation: Operation) -> Json:

@@ -10,12 +10,17 @@ from typing import Any
 
 import jsonschema_rs
 
+from jackfield.connector.evidence import put
+from jackfield.connector.evidence_places import nodes
+from jackfield.connector.success_signs import NO_CONTENT, showing_members
 from jackfield.kernel.definitions import references
+from jackfield.kernel.pointers import names
 from jackfield_openapi.curation import documented, shortened
 from jackfield_openapi.instances import Instances, TooLarge
 from jackfield_openapi.proof import DIALECT, Draft, closure
 from jackfield_openapi.report import Report
 
+_SIMPLE = frozenset({"string", "integer", "number"})
 MOST_ACTIONS = 300
 """Maximum number of actions for which examples are made: each example is validated, and few people
 read thousands of them.
@@ -58,7 +63,11 @@ def add_examples(
             uses,
         )
         output = _first_valid(
-            _outputs(action["output"], about.response, definitions),
+            _showing(
+                action,
+                _outputs(_with_member(action, definitions), about.response, definitions),
+                definitions,
+            ),
             action["output"],
             definitions,
             uses,
@@ -105,6 +114,45 @@ def _outputs(schema: Json, response: Any, definitions: Json) -> Iterator[Any]:
     yield _made(schema, definitions)
     yield _made(schema, definitions, shown=False)
     yield {}
+
+
+def _showing(action: Json, outputs: Iterator[Any], definitions: Json) -> Iterator[Any]:
+    """Yield outputs with the sign of success that the action names; then as they are."""
+    made, sign = list(outputs), action.get("sign")
+    values = {}
+    if isinstance(sign, dict):
+        values = {at: one[0] if isinstance(one, list) else one for at, one in sign.items()}
+    elif sign is not None and sign != NO_CONTENT:
+        values = {sign: _sample(action["output"], names(sign), definitions)}
+    for output in made:
+        found = output
+        for at, value in values.items():
+            found = put(found, names(at), value) if isinstance(found, dict) else found
+        yield found
+    yield from made
+
+
+def _sample(schema: Any, steps: list[str], definitions: Json) -> Any:
+    """Return a value for a member of an output that shows a success."""
+    root = {**schema, "$defs": definitions}
+    for name in steps:
+        found = (node.get("properties", {}).get(name) for node in nodes(root, schema))
+        schema = next((one for one in found if one is not None), {})
+    return _made(schema, definitions)
+
+
+def _with_member(action: Json, definitions: Json) -> Json:
+    """Return the schema of an action's output; of a change with a member that it does not require,
+    by which the change shows its success.
+    """
+    schema: Json = action["output"]
+    if action["effect"] == "read" or "sign" in action:
+        return schema
+    members = showing_members({**schema, "$defs": definitions})
+    simple = [name for name, kinds in members.items() if kinds and kinds <= _SIMPLE]
+    wanted = next(iter([*simple, *members]), None)
+    required = schema.get("required", [])
+    return schema if wanted is None else {**schema, "required": [*required, wanted]}
 
 
 def _made(schema: Json, definitions: Json, *, shown: bool = True) -> Any:

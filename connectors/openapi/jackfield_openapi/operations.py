@@ -34,6 +34,7 @@ CURATED = frozenset(
         "idempotencyInput",
         "idempotentBy",
         "keyKept",
+        "sign",
         "rateLimit",
         "failed",
         "graphql",

@@ -356,7 +356,7 @@ def test_items_of_a_read_that_lack_something(
     ("answer", "ends"),
     [
         (Answer(None, 202, content=b""), ("timeout", "succeeded")),
-        (Answer({"id": "1"}, 202), (None, "succeeded")),
+        (Answer({"id": "1"}, 202), (None, "in_doubt")),
         (Answer(None, 204, content=b""), (None, "succeeded")),
     ],
 )
@@ -364,7 +364,7 @@ def test_an_empty_202_that_nobody_declared_is_no_result(
     tmp_path: Path, answer: Answer, ends: tuple[str | None, str]
 ) -> None:
     """ServiceNow answers so from a full queue: a read is asked again, and a change has a warning
-    that it goes on.
+    that it goes on. With content that nobody declared either, it shows no success of a change.
     """
     read = _called(
         tmp_path / "read", [], *[answer] * 20, read=True, errors={"failed": {"member": "/fault"}}
@@ -419,22 +419,24 @@ _PAGE = b"\n<!DOCTYPE html><html><title>Sign in</title></html>"
         (
             "write",
             Answer(None, 200, {"Content-Type": "text/html"}, content=b"OK"),
-            ("succeeded", None),
+            ("in_doubt", "in_doubt"),
         ),
         (
             "write",
             Answer(None, 200, {"Content-Type": "text/plain"}, content=b"ok"),
-            ("succeeded", None),
+            ("in_doubt", "in_doubt"),
         ),
-        ("write", Answer({"id": "1"}), ("succeeded", None)),
+        ("write", Answer({"id": "1"}), ("in_doubt", "in_doubt")),
+        ("write", Answer({}), ("succeeded", None)),
+        ("write", Answer(None, 200, content=b""), ("succeeded", None)),
         ("write", Answer(None, 204, content=b""), ("succeeded", None)),
     ],
 )
-def test_a_page_is_no_success_of_what_has_no_body(
+def test_what_has_no_body_has_no_success_with_one(
     tmp_path: Path, effect: str, answer: Answer, ends: tuple[str, str | None]
 ) -> None:
     """A proxy that asks to sign in, or a firewall that checks its visitor, answers 200 with a page
-    in place of the provider.
+    or a text in place of the provider, whose answer is declared as a 204.
     """
     found = _called(
         tmp_path, [], *[answer] * 20, own={"effect": effect}, answered={"204": {"description": ""}}
@@ -489,10 +491,11 @@ def test_lists_beside_the_items_are_joined(tmp_path: Path) -> None:
 def test_a_rule_that_only_warns_makes_no_doubt(
     tmp_path: Path, rule: Any, errors: Json, status: str
 ) -> None:
-    """The status of a change says that it was made; a body that was cut could only have said what
-    else there is.
+    """A body in an unknown charset could only have said what else there is, if the status and the
+    type are those declared.
     """
-    cut = Answer(None, 200, {"Content-Type": "application/json"}, content=b'{"id": "1", "choi')
+    body = b'{"id": "1", "name": "\xff"}'
+    cut = Answer(None, 200, {"Content-Type": "application/json"}, content=body)
     result = _called(tmp_path, rule, cut, errors=errors, bare=True)
     assert result["status"] == status
 
@@ -530,14 +533,14 @@ def test_a_rule_with_a_wrong_word_is_refused(told: Any) -> None:
         ((), False, "in_doubt"),
         (("state",), False, "in_doubt"),
         (("error",), True, "succeeded"),
-        (("error",), False, "succeeded"),
+        (("error",), False, "in_doubt"),
     ],
 )
 def test_an_error_is_an_output_where_the_document_declares_one(
     tmp_path: Path, members: tuple[str, ...], read: bool, status: str
 ) -> None:
     """A look at something that failed has an error to tell; elsewhere a body that is only an error
-    is no success.
+    is no success, and a word that errors have shows none of a change.
     """
     schema = {"type": "object", "properties": {name: {} for name in members}}
     answered = {"200": {"description": "", "content": {"application/json": {"schema": schema}}}}

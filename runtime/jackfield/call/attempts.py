@@ -18,6 +18,7 @@ from jackfield.call.errors_map import (
     late,
     log_error,
     quoted,
+    require_sign,
     unproven,
     weigh,
 )
@@ -354,6 +355,8 @@ class Attempts(SecretHolder):
         started = self.since
         try:
             output = await self._acted(values, client, call, began)
+            if code.sign is not None and self.declared != "read" and self.unread is None:
+                require_sign(code, output)
         except Exception as cause:  # noqa: BLE001 (the action boundary: any exception of an action gets a code)
             error = judged(
                 self.plan.connector,

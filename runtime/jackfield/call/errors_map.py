@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from jackfield.call.how import How
     from jackfield.call.tally import KeyLeft
     from jackfield.connector import Inputs
+    from jackfield.connector.actions import Action
     from jackfield.connector.context import Answered, Call
     from jackfield.connector.loaded import LoadedConnector
     from jackfield.redaction.redactor import Redactor
@@ -207,6 +208,20 @@ def weigh(error: JackfieldError, call: Call, *, reports: bool) -> None:
         error.sent = Sent.UNKNOWN
     if error.sent is not Sent.UNKNOWN:
         call.confirm()
+
+
+def require_sign(action: Action, output: object) -> None:
+    """Check that the output of a change shows the sign that its author names.
+
+    :raises Unavailable: if it does not: something else than the provider may have answered.
+    """
+    # most actions name none
+    from jackfield.connector.success_signs import shown, shows
+
+    if action.sign is not None and isinstance(output, Mapping) and not shows(action.sign, output):
+        text = f"the output of '{action.key}' does not show {shown(action.sign)}, as a success does"
+        hint = "A proxy, or something other than the provider's API, may have responded."
+        raise Unavailable(text, hint=hint, sent=Sent.UNKNOWN)
 
 
 def unproven(call: Call) -> Unavailable:

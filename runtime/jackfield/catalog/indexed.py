@@ -32,6 +32,7 @@ _PLAIN = _TEXTS | {
     "outputPolicy",
     "idempotentBy",
     "keyKept",
+    "sign",
     "repeatOk",
     "marker",
     "evidence",

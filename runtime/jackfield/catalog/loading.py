@@ -317,7 +317,16 @@ def broken_parts(groups: Mapping[str, Sequence[EntryPoint]]) -> Iterator[str]:
 
 
 def _row_of(manifest: Manifest) -> Callable[[str], Any]:
-    return lambda key: manifest.actions[key].content.row
+    """Return the function that finds the row of an action, whose output has the definitions to
+    which it refers.
+    """
+
+    def row_of(key: str) -> Any:
+        action = manifest.actions[key]
+        row = action.content.row
+        return row if action.definitions is None else {**row, "output": action.output}
+
+    return row_of
 
 
 def _whole(folder: str) -> Any:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from jackfield.connector.budget import Budget
     from jackfield.connector.evidence import Evidence, Marker
+    from jackfield.connector.success_signs import Shown
 
 T = TypeVar("T")
 
@@ -150,6 +151,10 @@ class Action:
     examples: tuple[Mapping[str, Any], ...] = ()
     idempotent_by: IdempotentBy | None = None
     key_kept: float | None = None
+    sign: Shown | None = None
+    """Part of the output by which the runtime knows a success (``Connector.action``); None if
+    there is none, or the action's own function checks it.
+    """
     repeat_ok: tuple[RepeatOk, ...] = ()
     schema: Mapping[str, Any] = field(default_factory=dict)
     budget: Budget | None = None

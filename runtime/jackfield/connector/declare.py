@@ -41,6 +41,7 @@ from jackfield.manifest.pagination import Pagination
 if typing.TYPE_CHECKING:
     from jackfield.connector.budget import Budget
     from jackfield.connector.evidence import Evidence, Marker
+    from jackfield.connector.success_signs import Shown
 
 
 Example = Json | tuple[Json, Json] | tuple[str, Json, Json]
@@ -162,6 +163,7 @@ class Connector(Triggers):
         examples: Sequence[Example] = (),
         idempotent_by: IdempotentBy | None = None,
         key_kept: float | None = None,
+        sign: Shown | None = None,
         repeat_ok: Sequence[RepeatOk] = (),
         schema: Mapping[str, Any] | None = None,
         budget: Budget | None = None,
@@ -205,6 +207,11 @@ class Connector(Triggers):
         - ``repeat_ok``: when an earlier attempt may have succeeded, these error codes of a retry
           (``not_found``, ``conflict``) mean that it did. The output then consists of the model's
           defaults.
+
+        ``sign`` is the part of the output that only the provider sends. It is a JSON Pointer to a
+        member that is not empty, or values by pointers, such as ``{"/status": "OK"}``. A change
+        whose output lacks it may have been answered by something else, such as a gateway: its
+        outcome is unknown.
 
         ``effect_of`` gets the inputs and returns the effect of this call, for an action that is a
         ``write`` only with some inputs. Rules and the journal still treat the action as a
@@ -265,7 +272,7 @@ class Connector(Triggers):
             started: Callable[..., Any] = function
             steps, handle = None, None
             if kind == "job":
-                from jackfield.connector.jobs import check_job, declared_steps, start_of
+                from jackfield.connector.jobs import check_job, declared_steps, start_of, steps_of
 
                 ours = {
                     "pagination": pagination,
@@ -279,6 +286,7 @@ class Connector(Triggers):
             else:
                 inputs, output, takes_client = _signature(function, key)
             _check_repeats(key, effect, output, idempotent_by, key_kept, repeat_ok)
+            _check_sign(key, sign, effect, kind)
             if effect_of is not None and effect != "write":
                 raise DeclarationError(
                     f"action '{key}': 'effect_of' needs the effect write, the most cautious one"
@@ -319,6 +327,7 @@ class Connector(Triggers):
                 examples=tuple(self._example(key, title, one) for one in examples),
                 idempotent_by=idempotent_by,
                 key_kept=key_kept,
+                sign=sign,
                 repeat_ok=tuple(repeat_ok),
                 schema=dict(schema or {}),
                 budget=budget,
@@ -337,9 +346,7 @@ class Connector(Triggers):
                 no_evidence=no_evidence,
                 request=request,
             )
-            if handle is not None:
-                from jackfield.connector.jobs import steps_of
-
+            if handle is not None:  # of a job
                 late = getattr(steps, "cancels_late", False) is True
                 action = replace(
                     action,
@@ -477,6 +484,20 @@ def _check_repeats(
         raise DeclarationError(
             f"action '{key}': repeat_ok needs a default for each output field, and '{needed[0]}' "
             "has none"
+        )
+
+
+def _check_sign(key: str, sign: Shown | None, effect: Effect, kind: str) -> None:
+    if sign is None:
+        return
+    if effect == "read" or kind == "job":
+        raise DeclarationError(
+            f"action '{key}': a sign is for a change that ends with its call; a job has its handle"
+        )
+    pointers = [sign] if isinstance(sign, str) else [*sign]
+    if not pointers or not all(one.startswith("/") for one in pointers):
+        raise DeclarationError(
+            f"action '{key}': sign is a JSON Pointer, such as '/id', or values by such pointers"
         )
 
 

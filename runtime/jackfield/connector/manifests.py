@@ -219,6 +219,8 @@ def _action(action: Action) -> dict[str, Any]:
         row["idempotentBy"] = action.idempotent_by
     if action.key_kept is not None:
         row["keyKept"] = action.key_kept
+    if action.sign is not None:
+        row["sign"] = action.sign
     if action.repeat_ok:
         row["repeatOk"] = list(action.repeat_ok)
     row |= _evidence(action)

@@ -16,11 +16,15 @@ MISSING: Any = object()
 """Body of an answer that is not JSON, or was not read."""
 
 CACHED, FOREIGN, ODD, REFUSED = "cached", "foreign", "odd", "refused"
+DONE, EMPTY, UNSIGNED = "done", "empty", "unsigned"
 MEANINGS = {
     CACHED: "A cache has answered: the answer may be of another time.",
     FOREIGN: "Something other than the provider's API has answered, such as a proxy.",
     ODD: "It is no plain success.",
     REFUSED: "The provider reports a failure, whatever the status.",
+    DONE: "It shows what the action declares of its success.",
+    EMPTY: "It has no content, and its status is all that it says.",
+    UNSIGNED: "It shows nothing that the action declares: something else may have answered.",
 }
 
 
@@ -145,8 +149,8 @@ _DIRECTIVES = "cache-control"
 """Field with 'cache' in its name that has the server's directives to caches."""
 _FAULTS = ("error", "errors", "fault")
 """Members of a success that report a failure, unless they are empty."""
-_SUCCESSES = ("ok", "success", "succeeded")
-"""Members that report a failure if they are false."""
+FLAGS = ("ok", "success", "succeeded")
+"""Members that report a failure if they are false, and a success if they are true."""
 _FAILED = frozenset({"error", "fail", "failed", "failure"})
 """Values of ``status`` that report a failure."""
 _STATUSES, _REFUSAL = ("status", "statuscode", "status_code", "code"), re.compile(r"[45]\d\d")
@@ -185,7 +189,7 @@ FAILED_SUCCESS = (
         field("content-type", lambda value: value.lower().startswith(_PROBLEM)), REFUSED, _REPORTS
     ),
     Sign(member(_FAULTS, bool), REFUSED, _REPORTS),
-    Sign(member(_SUCCESSES, lambda value: value is False), REFUSED, _REPORTS),
+    Sign(member(FLAGS, lambda value: value is False), REFUSED, _REPORTS),
     Sign(
         member(_STATUSES, lambda value: _REFUSAL.fullmatch(str(value)) is not None),
         REFUSED,
@@ -198,3 +202,30 @@ UNSOUND = (*FROM_CACHE, *FAILED_SUCCESS)
 """Signs of answers to a read that prove nothing, although their status is 200."""
 NOT_OK = (Sign(status(lambda value: value != _OK), ODD, "it was answered with status {status}"),)
 """Sign of answers that are no plain success."""
+
+# Successes that are errors
+
+WORDS_OF_ERRORS = frozenset(
+    {
+        *("code", "description", "detail", "details", "error", "error_code", "error_description"),
+        *("error_extra", "error_summary", "error_tag", "errorcode", "errors", "fault"),
+        *("http_code", "instance", "message", "request_id", "requestid", "status", "status_code"),
+        *("statuscode", "timestamp", "title", "trace_id", "traceid", "type"),
+    }
+)
+"""Members, in lower case, that errors have, too: their presence shows no success."""
+
+
+def only_error(response: Response) -> bool:
+    """Return whether a body is nothing but an error: it has an error, and beside it only words of
+    errors.
+    """
+    body = response.body
+    if not isinstance(body, dict):
+        return False
+    told = {str(name).lower(): value for name, value in body.items()}
+    return any(told.get(name) for name in _FAULTS) and told.keys() <= WORDS_OF_ERRORS
+
+
+ONLY_ERRORS = (Sign(only_error, REFUSED, "it is an error, with a status of success"),)
+"""Signs of successes that are nothing but an error."""

@@ -175,8 +175,8 @@ class When:
         """Return the verdict of an object, ``took``, ``refused`` or None, and the deciding values
         for display.
         """
-        refused = bool(self.refused) and _fits(thing, self.refused)
-        took = _fits(thing, self.took)
+        refused = bool(self.refused) and fits(thing, self.refused)
+        took = fits(thing, self.took)
         if refused and not took:
             return "refused", self._text_of_values(thing, self.refused)
         return "took" if took and not refused else None, self._text_of_values(
@@ -238,7 +238,8 @@ def _at(value: Any, at: str, missing: Any) -> Any:
         return missing
 
 
-def _fits(thing: Any, row: Values) -> bool:
+def fits(thing: Any, row: Values) -> bool:
+    """Return whether a value has all of these values at their pointers."""
     return all(_is_one(_member(thing, at), values) for at, values in row.items())
 
 

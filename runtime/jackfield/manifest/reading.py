@@ -158,6 +158,7 @@ _KEPT = frozenset(
     | {
         "idempotentBy",
         "keyKept",
+        "sign",
         "repeatOk",
         "handsOutCredentials",
         "borrowsConnections",

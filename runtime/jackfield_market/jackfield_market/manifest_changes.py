@@ -322,7 +322,10 @@ def _action(
         else:
             yield Change("additive", child(paths[0], "kind"), "a call ends with its Result", "old")
     yield from _rest(
-        old, new, paths[1], known | {"idempotentBy", "keyKept", "handsOutCredentials", "kind"}
+        old,
+        new,
+        paths[1],
+        known | {"idempotentBy", "keyKept", "handsOutCredentials", "kind", "sign"},
     )
 
 

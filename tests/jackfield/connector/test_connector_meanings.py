@@ -35,6 +35,7 @@ LISTS: dict[str, tuple[Sequence[Sign], list[Response]]] = {
             _answer({"status": "FAILED"}),
         ],
     ),
+    "error": (m.ONLY_ERRORS, [_answer({"Error": "blocked", "message": "no"})]),
     "odd": (m.NOT_OK, [_answer({}, 203)]),
     "page": (m.PAGES, [Response(200, content=_PAGE)]),
     "text": (m.NOT_OF_AN_API, [Response(404, content=b"not here", body="not here")]),
@@ -60,5 +61,5 @@ def test_each_row_is_needed(name: str) -> None:
 @pytest.mark.parametrize("answer", SOUND)
 def test_a_sound_answer_meets_no_row(answer: Response) -> None:
     """A plain success, of whatever form, means none of these."""
-    for rows in (m.UNSOUND, m.NOT_OK, m.PAGES, m.NOT_OF_AN_API):
+    for rows in (m.UNSOUND, m.NOT_OK, m.PAGES, m.NOT_OF_AN_API, m.ONLY_ERRORS):
         assert m.meaning_of(answer, rows) is None

@@ -30,6 +30,7 @@ from jackfield.connector.evidence_rows import read_evidence
 from jackfield.connector.jobs import Started, steps_with
 from jackfield.connector.triggers import Trigger
 from jackfield.kernel.dataclass import replace
+from jackfield.kernel.definitions import Definitions
 from jackfield.manifest.manifest import Effect, RateLimit, Serves
 from jackfield.wire.graphql import effect_of as graphql_effect
 from jackfield_http import page_urls
@@ -53,8 +54,6 @@ from jackfield_http.bindings.responses import (
     page_output,
     position,
     refuse_empty,
-    refuse_error,
-    refuse_page,
     refuse_whole,
     warn_beside,
 )
@@ -68,6 +67,7 @@ from jackfield_http.graphql import is_refused, judge
 from jackfield_http.outcomes import Outcomes
 from jackfield_http.page_ends import ERRORS
 from jackfield_http.paging import Pages
+from jackfield_http.successes import Successes, refuse_error, refuse_page
 from jackfield_http.unread import Unreadable
 from jackfield_http.urls import Url, UrlError
 from jackfield_http.verdicts import Remark, Rule, Rules, are_harmless
@@ -112,7 +112,7 @@ class BoundConnector(DescribedConnector):
     """
 
     def __init__(self, manifest: Json, row: Callable[[str], Json] | None = None) -> None:
-        find = row or {item["key"]: item for item in manifest["actions"]}.__getitem__
+        find = row or _rows_of(manifest)
         super().__init__(
             manifest,
             [_connection_type(kind, manifest) for kind in manifest["connectionTypes"]],
@@ -148,6 +148,17 @@ class BoundConnector(DescribedConnector):
             ).model_dump(),
             action.pagination,
         )
+
+
+def _rows_of(manifest: Json) -> Callable[[str], Json]:
+    """Return the function that finds the row of an action in a whole manifest. The row's output has
+    the definitions to which it refers.
+    """
+    rows = {item["key"]: item for item in manifest["actions"]}
+    if "$defs" not in manifest:
+        return rows.__getitem__
+    shared = Definitions(manifest["$defs"])
+    return lambda key: {**rows[key], "output": shared.complete(rows[key]["output"])}
 
 
 def _connection_type(row: Json, manifest: Json) -> type[BoundConnection]:
@@ -238,6 +249,7 @@ class BoundCall:
             name in row.get("output", {}).get("properties", {}) for name in ERRORS
         )
         self._graphql = asked is True
+        self._successes = Successes(row)
         self._query = (
             FixedQuery(self._key, self._effect, **asked) if isinstance(asked, Mapping) else None
         )
@@ -321,16 +333,33 @@ class BoundCall:
             return self.job.started(answer, given)
         if pages is not None and later and pages.is_over(answer, client.errors):
             return BoundOutput.of(ended(pages))
-        refuse_page(binding["response"], answer, self._key)
         if token is None:  # an empty page after the first is the list's open end, and no failure
             refuse_empty(binding["response"], answer, self._key, safe=effect == "read")
-        try:
-            output = self._read(client, answer)
-        except Unreadable as error:
-            return answer.left(BoundOutput, error, self._declares(answer))
+        output = self._shown(client, answer, effect)
+        if isinstance(output, BoundOutput):
+            return output
         return BoundOutput.of(
             output if pages is None else self._with_next(pages, given, client, answer, output)
         )
+
+    def _shown(
+        self, client: HttpClient, answer: Answer, effect: Effect
+    ) -> dict[str, Any] | BoundOutput:
+        """Return the output of a response that shows its success; a placeholder if its charset or
+        coding cannot be read.
+        """
+        must_show = effect != "read" and self._refusing is None and answer.status < 300
+        if self._binding["response"]["read"] == "none":
+            refuse_page(answer)
+        try:
+            output = self._read(client, answer)
+        except Unreadable as error:
+            if must_show:
+                self._successes.check_unread(answer, error.content, client.errors)
+            return answer.left(BoundOutput, error, self._declares(answer))
+        if must_show:
+            self._successes.check(answer, output, client.errors)
+        return output
 
     def _read(self, client: HttpClient, answer: Answer) -> dict[str, Any]:
         """Return the output of a successful response.
@@ -474,10 +503,9 @@ class BoundCall:
             judge(answer, self._key, effect)
         return False
 
-    def _failed(self, given: Json, errors: HttpErrors) -> Failed | None:
+    def _failed(self, given: Json, errors: HttpErrors) -> Failed:
         """Return the function that detects failures in successful responses: for GraphQL by its
-        errors, then by the rules of the binding and those of all responses. Return None if there
-        are no rules.
+        errors, then by the rules of the binding and those of all responses.
         """
         rules: list[tuple[Failed | None, bool]] = [
             (self._refusing, False),
@@ -486,10 +514,8 @@ class BoundCall:
             (errors.failed, are_harmless(errors.failed)),
         ]
         known = [(judge, is_harmless) for judge, is_harmless in rules if judge is not None]
-        return (
-            Rules(tuple(judge for judge, _ in known), all(is_harmless for _, is_harmless in known))
-            if known
-            else None
+        return Rules(
+            tuple(judge for judge, _ in known), all(is_harmless for _, is_harmless in known)
         )
 
 

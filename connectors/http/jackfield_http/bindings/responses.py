@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import Any
@@ -16,44 +15,13 @@ from jackfield_http.downloads import held
 from jackfield_http.errors import HttpErrors
 from jackfield_http.list_ends import refusal_of
 from jackfield_http.outcomes import Outcomes, Refused
-from jackfield_http.page_ends import ERRORS
 from jackfield_http.paging import Pages
 from jackfield_http.parsing import is_json, stream_reading
+from jackfield_http.successes import keys_of
 from jackfield_http.verdicts import Remark, Rule, strongest
 
-_DOCUMENT = re.compile(rb"\s*<(?:!doctype html|html)[\s>]", re.IGNORECASE)
 _LONGEST = 16
 """Maximum number of digits of a page number."""
-
-_OF_ERRORS = frozenset(
-    {
-        *(
-            *ERRORS,
-            "code",
-            "detail",
-            "details",
-            "error_code",
-            "error_description",
-            "error_extra",
-            "error_summary",
-            "error_tag",
-            "http_code",
-        ),
-        *(
-            "message",
-            "request_id",
-            "requestId",
-            "status",
-            "statusCode",
-            "status_code",
-            "timestamp",
-            "title",
-            "trace_id",
-            "type",
-        ),
-    }
-)
-"""Members of a body that is nothing but an error."""
 
 Json = Mapping[str, Any]
 
@@ -148,7 +116,7 @@ def declared_for(response: Json, status: int) -> Sequence[str] | None:
     types: Mapping[str, Sequence[str]] | None = response.get("types")
     if types is None:
         return None
-    return next((types[key] for key in _keys(status) if key in types), ())
+    return next((types[key] for key in keys_of(status) if key in types), ())
 
 
 def _keys(status: int) -> tuple[str, str, str]:
@@ -187,53 +155,6 @@ def refuse_empty(response: Json, answer: Answer, step: str, *, safe: bool) -> No
         call.warn(f"{text}, so the output is missing")
 
 
-def refuse_page(response: Json, answer: Answer, step: str) -> None:
-    """Refuse an HTML document as the success of a request whose binding declares no body: a proxy,
-    a firewall or a sign-in page answers so in place of the provider.
-
-    :raises Unavailable: if the body is such a document.
-    """
-    if (
-        response["read"] == "none"
-        and answer.is_decoded
-        and "html" in answer.media_type
-        and _DOCUMENT.match(answer.content)
-    ):
-        text = f"the response to '{step}' is a page (status {answer.status}, {answer.media_type})"
-        raise Unavailable(text, hint=NOT_THE_API, sent=Sent.UNKNOWN)
-
-
-def refuse_error(answer: Answer, errors: HttpErrors) -> None:
-    """Refuse a success whose body is nothing but an error. Whether a change was made, such an
-    answer does not say.
-
-    :raises Unavailable: if the body has an error, and beside it only what describes errors.
-    """
-    try:
-        body = answer.json() if answer.content and is_json(answer.media_type) else None
-    except Unavailable:
-        return
-    if (
-        not isinstance(body, Mapping)
-        or not any(body.get(name) for name in ERRORS)
-        or not body.keys() <= _OF_ERRORS
-    ):
-        return
-    said = refusal_of(answer, errors).provider
-    words = "" if said is None or said.message is None else f": {said.message}"
-    text = (
-        f"the response to '{answer.step}' is an error, with a status of success "
-        f"({answer.status}){words}"
-    )
-    raise Unavailable(
-        text,
-        hint="Its message says what went wrong.",
-        provider=said,
-        sent=Sent.UNKNOWN,
-        repeatable=False,
-    )
-
-
 def is_only_accepted(response: Json, answer: Answer) -> bool:
     """Return whether a response without a body says by a status that its binding does not declare
     that the work goes on (RFC 9110 §15.3.3).
@@ -242,7 +163,7 @@ def is_only_accepted(response: Json, answer: Answer) -> bool:
 
 
 def _is_known(response: Json, status: int) -> bool:
-    return not response.get("types", {}).keys().isdisjoint(_keys(status))
+    return not response.get("types", {}).keys().isdisjoint(keys_of(status))
 
 
 def refuse_whole(answer: Answer, outcomes: Outcomes, inputs: Json, errors: HttpErrors) -> None:

@@ -312,6 +312,7 @@ def _action(about: ActionManifest, channel: Channel, facts: ActionFacts) -> Acti
         rate_limit=about.rate_limit,
         idempotent_by=raw.get("idempotentBy"),
         key_kept=raw.get("keyKept"),
+        sign=None if "http" in raw else raw.get("sign"),
         repeat_ok=tuple(raw.get("repeatOk", ())),
         budget=budget,
         cost=lambda given: given.plan.cost,

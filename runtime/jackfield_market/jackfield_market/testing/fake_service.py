@@ -21,6 +21,7 @@ from urllib.parse import parse_qsl, unquote, unquote_plus, urlsplit
 from jackfield_market.testing.fake_pages import Pages, naming, put
 from jackfield_market.testing.loopback_provider import Answer, Provider, Request, Script, Step
 from jackfield_market.testing.playing import place_of_output
+from jackfield_market.testing.successes import with_sign
 
 ACCOUNTS = frozenset({"oauth2AuthorizationCode", "openIdConnect"})
 CLIENT = "oauth2ClientCredentials"
@@ -314,6 +315,8 @@ class FakeService:
             headers |= self._name_account(body)
         for place, value in {**self._success(), **_verdicts(action["http"])}.items():
             put(body, place, value)
+        if not around:
+            body = with_sign(self._given, action, body)
         # else nothing tells it from a list
         is_object = self._row["http"].get("account", {}).get("id", "").startswith("/items/")
         items = body.get("items") if body.keys() == {"items"} and not is_object else None

@@ -20,6 +20,7 @@ from jackfield_market.testing.driving import DEADLINE, Drive, drive
 from jackfield_market.testing.loopback_provider import Answer, Request, Script
 from jackfield_market.testing.recordings import answer_of, exchanges
 from jackfield_market.testing.subject import Subject
+from jackfield_market.testing.successes import with_sign
 
 _LESSONS = 4
 """Maximum number of attempts that learn the provider's responses; an action may wait for several
@@ -149,8 +150,9 @@ def _script(subject: Subject, example: Mapping[str, Any], known: Mapping[str, An
     for pointer, value in known.items():
         body = placed(body, pointer, value)
     key = example.get("invocation", {}).get("action")
-    for row in (one for one in subject.manifest.raw["actions"] if one["key"] == key):
-        body = placed({}, place_of_output(row), body)
+    manifest = subject.manifest.raw
+    for row in (one for one in manifest["actions"] if one["key"] == key):
+        body = placed({}, place_of_output(row), with_sign(manifest, row, body))
     steps = dict(_steps(subject, example))
 
     def play(_number: int, request: Request) -> Answer:

@@ -18,6 +18,7 @@ from jackfield_market.testing.registrations import REGISTRATIONS
 from jackfield_market.testing.repeats import REPEATS
 from jackfield_market.testing.shelf import SHELF
 from jackfield_market.testing.subject import Rule, Subject
+from jackfield_market.testing.successes import SUCCESSES
 from jackfield_market.testing.webhooks import WEBHOOKS
 
 TRIGGER_RULES = frozenset(rule.name for rule in (*WEBHOOKS, *REGISTRATIONS, *POLLS))
@@ -35,7 +36,10 @@ _SUITE = (
 )
 RULES: Mapping[str, Rule] = {rule.name: rule for rule in _SUITE}
 """Rules of the conformance suite."""
-ALL_RULES: Mapping[str, Rule] = {**RULES, **{rule.name: rule for rule in (*SHELF, *LISTED)}}
+ALL_RULES: Mapping[str, Rule] = {
+    **RULES,
+    **{rule.name: rule for rule in (*SHELF, *SUCCESSES, *LISTED)},
+}
 """Rules of a grade: of the suite, of a catalogue's display, and of the proof against a fake."""
 _NO_SERVER = (
     "needs a connection whose provider can be replaced by a test server: no required value of a "
