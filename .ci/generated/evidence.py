@@ -134,7 +134,8 @@ _LOOK: Json = closed(
             "type": "object",
             "description": 'Its inputs. An object such as {"$marker": {}}, {"$input": "/to"}, '
             '{"$sent": "from"} or {"$key": {}} '
-            "stands for a value of the call.",
+            "stands for a value of the call; "
+            '{"$fresh": {}} is a text that no read has had before.',
         },
         "each": {
             **_POINTER,
@@ -251,6 +252,13 @@ _LOOK: Json = closed(
                     "inputs": {
                         "type": "object",
                         "description": "Its inputs, with placeholders but for the marker and the key.",
+                    },
+                    "shows": {
+                        "anyOf": [_POINTER, {"type": "object", "minProperties": 1}],
+                        "description": (
+                            "What its output must have: a JSON Pointer to a list that is not "
+                            "empty, or values by pointers. Without it, nothing is proven."
+                        ),
                     },
                 },
                 required=("action",),

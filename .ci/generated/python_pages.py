@@ -172,6 +172,7 @@ _OF_EVIDENCE = {
     "Absent",
     "Canary",
     "EventEvidence",
+    "FRESH",
     "KEY",
     "Look",
     "MARKER",

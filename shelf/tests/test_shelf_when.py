@@ -180,8 +180,8 @@ def test_a_thing_on_two_pages_is_known_by_its_id(key: str) -> None:
     assert len(list(nameless_looks(changed))) >= len(lists) - 2 * (key in open_ones)
 
 
-def test_an_absence_without_a_canary_is_told() -> None:
-    """What is not found proves nothing if nothing was looked for beside it."""
+def test_an_absence_that_is_never_concluded_is_told() -> None:
+    """What is not found proves nothing if nothing was shown beside it, or a cache may answer."""
     one = {
         "key": "own",
         "action": "get",
@@ -197,6 +197,10 @@ def test_an_absence_without_a_canary_is_told() -> None:
     ]
     assert "no 'canary'" in next(unsaid_looks({"actions": rows}))
     one["canary"] = {"action": "get"}
+    assert "no 'shows' of its canary" in next(unsaid_looks({"actions": rows}))
+    one["canary"] = {"action": "get", "shows": "/things"}
+    assert "$fresh" in next(unsaid_looks({"actions": rows}))
+    one["inputs"] = {"id": {"$marker": {}}, "nonce": {"$fresh": {}}}
     assert list(unsaid_looks({"actions": rows})) == []
 
 

@@ -21,13 +21,17 @@ from jackfield_store.runtime.runtime_pool import RuntimePool
 from settling_home import settling_home
 
 _ABSENT = {
-    "url": "/parcels/{marker}",
+    "url": "/parcels/{marker}?nonce={fresh}",
     "pointer": "/reference",
     "absentAfter": 600,
     "page": "its page",
     "canary": "/parcels",
+    "canaryShows": "/parcels",
 }
-_NONE, _LIST = Answer({"error": {"code": "no_such_parcel"}}, status=404), Answer({"parcels": []})
+_NONE, _LIST = (
+    Answer({"error": {"code": "no_such_parcel"}}, status=404),
+    Answer({"parcels": [{"id": 1}]}),
+)
 _PAGE = Answer(
     content=b"<!doctype html><html><body>default backend</body></html>",
     status=404,
@@ -67,8 +71,9 @@ class _Depot:
     def __call__(self, _number: int, request: Request) -> Any:
         """Lose or take a parcel, or answer a read."""
         if request.method == "GET":
-            self.reads.append(request.path)
-            return self._answer(request.path)
+            path = request.path.partition("?nonce")[0]
+            self.reads.append(path)
+            return self._answer(path)
         self.requests += 1
         self.taken += [] if self.loses else [json.loads(request.body)]
         return "close"
@@ -183,6 +188,48 @@ _STATUSES = [
         "404",
     ),
     ("no canary", _NONE, _LIST, {"canary": None}, "in_doubt", "nothing", "no canary"),
+    ("said nothing", _NONE, _LIST, {"canaryShows": None}, "in_doubt", "nothing", "what the canary"),
+    ("shown nothing", _NONE, Answer({"parcels": []}), {}, "in_doubt", "failed", "not show"),
+    ("shown no list", _NONE, Answer({"parcels": "many"}), {}, "in_doubt", "failed", "not show"),
+    ("a portal", _NONE, Answer({"message": "hello"}), {}, "in_doubt", "failed", "not show"),
+    ("a whole list", _NONE, Answer([1]), {"canaryShows": ""}, "failed", "nothing", ""),
+    ("an empty list", _NONE, Answer([]), {"canaryShows": ""}, "in_doubt", "failed", "not show"),
+    (
+        "a value",
+        _NONE,
+        Answer({"name": "north"}),
+        {"canaryShows": {"/name": "north"}},
+        "failed",
+        "nothing",
+        "",
+    ),
+    (
+        "another value",
+        _NONE,
+        Answer({"name": "south"}),
+        {"canaryShows": {"/name": ["north", "east"]}},
+        "in_doubt",
+        "failed",
+        "not show",
+    ),
+    (
+        "nothing fresh",
+        _NONE,
+        _LIST,
+        {"url": "/parcels/{marker}"},
+        "in_doubt",
+        "nothing",
+        "a cache may",
+    ),
+    (
+        "fresh where it is not sent",
+        _NONE,
+        _LIST,
+        {"url": "/parcels/{marker}#{fresh}"},
+        "in_doubt",
+        "nothing",
+        "a cache may",
+    ),
     ("canary missing", _NONE, _NONE, {}, "in_doubt", "failed", "canary"),
     ("canary's page", _NONE, _PAGE, {}, "in_doubt", "failed", "canary"),
     ("canary signed out", _NONE, Answer({}, status=401), {}, "in_doubt", "failed", "canary"),
@@ -238,7 +285,7 @@ _STATUSES = [
     (
         "canary accepted",
         _NONE,
-        Answer({"parcels": []}, status=202),
+        Answer({"parcels": [{"id": 1}]}, status=202),
         {},
         "in_doubt",
         "failed",
@@ -247,7 +294,7 @@ _STATUSES = [
     (
         "canary by another",
         _NONE,
-        Answer({"parcels": []}, status=203),
+        Answer({"parcels": [{"id": 1}]}, status=203),
         {},
         "in_doubt",
         "failed",
@@ -257,7 +304,7 @@ _STATUSES = [
     (
         "canary in part",
         _NONE,
-        Answer({"parcels": []}, status=206),
+        Answer({"parcels": [{"id": 1}]}, status=206),
         {},
         "in_doubt",
         "failed",
@@ -345,11 +392,11 @@ _STATUSES = [
         "failed",
         "reports a failure",
     ),
-    ("canary as a list", _NONE, Answer([]), {}, "failed", "nothing", ""),
+    ("canary as a list", _NONE, Answer([]), {}, "in_doubt", "failed", "not show"),
     (
         "canary's plain status",
         _NONE,
-        Answer({"status": 200, "code": 0, "parcels": []}),
+        Answer({"status": 200, "code": 0, "parcels": [1]}),
         {},
         "failed",
         "nothing",
@@ -368,7 +415,7 @@ _STATUSES = [
         "canary without it",
         _NONE,
         Answer({"code": 0, "error": None, "ok": True}),
-        {"failed": {"member": "/code"}},
+        {"failed": {"member": "/code"}, "canaryShows": {"/ok": True}},
         "failed",
         "nothing",
         "",

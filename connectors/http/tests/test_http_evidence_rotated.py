@@ -29,11 +29,12 @@ _PARCEL: dict[str, Any] = {
     "url": "/parcels",
     "json": {"reference": {"$marker": {}}},
     "evidence": {
-        "url": "/parcels/{marker}",
+        "url": "/parcels/{marker}?nonce={fresh}",
         "pointer": "/reference",
         "absentAfter": 300,
         "page": "its page",
         "canary": "/parcels",
+        "canaryShows": {"/depot": "north"},
     },
 }
 _TOKENS = {
@@ -75,8 +76,8 @@ class _Depot:
             self.taken += [] if self.loses else [(is_theirs, json.loads(request.body)["reference"])]
             return "close"
         if request.path == "/parcels":
-            return Answer({"parcels": len(self.taken)})
-        found = (is_theirs, request.path.rpartition("/")[2]) in self.taken
+            return Answer({"depot": "north", "parcels": len(self.taken)})
+        found = (is_theirs, request.path.partition("?")[0].rpartition("/")[2]) in self.taken
         return Answer(
             {"reference": self.taken[0][1], "by": signed[1]}
             if found

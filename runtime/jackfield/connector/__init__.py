@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     )
     from jackfield.connector.declare import Connector
     from jackfield.connector.evidence import (
+        FRESH,
         KEY,
         MARKER,
         SENT_FROM,
@@ -116,6 +117,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ANYWHERE",
+    "FRESH",
     "KEY",
     "MARKER",
     "MAX_ANSWER",
@@ -241,7 +243,8 @@ if not TYPE_CHECKING:  # to type checkers, a name that is not there is a mistake
             ".actions": "Action Option",
             ".declare": "Connector",
             ".evidence": (
-                "KEY MARKER SENT_FROM SENT_UNTIL EventEvidence Look Marker Record RecordEvidence"
+                "FRESH KEY MARKER SENT_FROM SENT_UNTIL "
+                "EventEvidence Look Marker Record RecordEvidence"
             ),
             ".failed_entries": "FailedEntry",
             ".grants": "Authorization ClientRegistrations DeviceAuthorization Grant Grants",

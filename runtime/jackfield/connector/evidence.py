@@ -35,6 +35,12 @@ SENT_UNTIL: Mapping[str, Any] = {"$sent": "until"}
 """Placeholder for a minute after the end of the call."""
 KEY: Mapping[str, Any] = {"$key": {}}
 """Placeholder for the idempotency key that was sent to the provider."""
+FRESH: Mapping[str, Any] = {"$fresh": {}}
+"""Placeholder for a text that no read has had before, in the inputs of a look: no cache can have
+its answer. ``{fresh}`` in the text of a marker is the same.
+"""
+IN_FRESH = "{fresh}"
+"""Placeholder for a fresh text in the text of a marker."""
 PREFIX = "jf1-"
 """Prefix of a marker at a place that people see."""
 MARKER_TEXT = re.compile(r"jf1-[a-z2-7]{26}")
@@ -71,7 +77,7 @@ _FORMS: Mapping[str | None, Callable[[float], Any]] = {
 """Forms of the time of a request. All are in whole seconds: some providers read no fractions."""
 _MISSING: Any = object()
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,39}")
-_PLACEHOLDERS = {"$marker", "$input", "$sent", "$key"}
+_PLACEHOLDERS = {"$marker", "$input", "$sent", "$key", "$fresh"}
 
 
 class EvidenceFault(ValueError):
@@ -293,7 +299,7 @@ class Look(Evidence):
     """Look for evidence by a ``read`` of the same connector.
 
     - ``action``: key of the read; ``inputs`` are its inputs, with placeholders (``MARKER``,
-      ``KEY``, ``SENT_FROM``, ``{"$input": "/to"}``).
+      ``KEY``, ``SENT_FROM``, ``FRESH``, ``{"$input": "/to"}``).
     - ``each``: JSON Pointer to the list of found objects; None if the output is the one object.
     - ``match``: values, with placeholders, by JSON Pointers into each object. All must be equal.
       ``contains``: likewise values, but a text must contain the value, and a list must have it as
@@ -306,8 +312,8 @@ class Look(Evidence):
       the object proves that the call took effect.
     - ``id``: JSON Pointer to the ID of each object, so that an object on two pages counts once.
     - ``absent_after``: seconds after the call's deadline from which "not found" proves that nothing
-      took effect. It is for a read of one object by an ID made from the marker, with a ``canary``,
-      a read that must succeed in the same look.
+      took effect. It is for a read of one object by an ID made from the marker, with ``FRESH`` in
+      the address. It needs a ``canary``, a read that must show something in the same look.
     - ``absent``: answer that means "not found", if it is not a plain 404.
     - ``page``: the provider's page that documents the look's assumptions, and the date on which it
       was read; needed for ``absent_after``.
@@ -603,6 +609,8 @@ def placeholders(value: Any) -> Iterator[str]:
             elif name == "$sent" and value.get("as") not in _FORMS:
                 name = f"$sent as {value['as']}"
             yield name
+            if name == "$marker" and IN_FRESH in _text_of(value):
+                yield "$fresh"
             return
         for one in value.values():
             yield from placeholders(one)

@@ -161,6 +161,8 @@ def _sample(value: Any) -> Any:
     if isinstance(value, Mapping):
         if "$sent" in value:
             return sent_as(value, 0.0)
+        if "$fresh" in value:
+            return _MARKER
         if "$marker" in value:
             return stamped(value, f"{PREFIX}{_MARKER}")
         return (

@@ -13,6 +13,7 @@ from jackfield.connector.evidence import (
     Look,
     Marker,
     declared,
+    placeholders,
 )
 from jackfield.connector.evidence_inputs import unfit_inputs, unfit_match, unfit_place
 from jackfield.connector.evidence_places import declares, nodes, within
@@ -89,19 +90,29 @@ def nameless_looks(manifest: Mapping[str, Any]) -> Iterator[str]:
                 )
 
 
+def _lacking_for_absence(one: Mapping[str, Any]) -> str | None:
+    """Return what a look lacks so that something missing proves anything; None if nothing."""
+    if "canary" not in one:
+        return "'canary'"
+    if "shows" not in one["canary"]:
+        return "'shows' of its canary"
+    return None if "$fresh" in placeholders(one.get("inputs", {})) else '{"$fresh": {}}'
+
+
 def unsaid_looks(manifest: Mapping[str, Any]) -> Iterator[str]:
     """Yield a sentence for each evidence in a manifest that could settle a doubt wrongly.
 
-    Such evidence names no value of the status as success, concludes absence without a canary, or
-    treats a later change by a person as a failure.
+    Such evidence names no value of the status as success, says when absence is concluded and cannot
+    conclude it, or treats a later change by a person as a failure.
     """
     rows = {row["key"]: row for row in manifest["actions"]}
     for row in manifest["actions"]:
         for one in row.get("evidence", ()):
             said = f"evidence '{one['key']}' of '{row['key']}'"
-            if "absentAfter" in one and "canary" not in one:
+            lacking = _lacking_for_absence(one)
+            if "absentAfter" in one and lacking is not None:
                 yield (
-                    f"{said} has 'absentAfter' and no 'canary': nothing is ever concluded "
+                    f"{said} has 'absentAfter' and no {lacking}: nothing is ever concluded "
                     "from what is not found"
                 )
             if "action" not in one or "given" in one:

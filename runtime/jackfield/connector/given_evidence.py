@@ -129,8 +129,9 @@ class GivenEvidence(Evidence):
 
     The caller adds one more input of the read, under the name ``place``, and pointers within the
     output's member ``within``. The caller's ``canary`` is the value of that input for a read of an
-    existing object. The call's own inputs ``rules`` judge the answer. The caller's ``when`` is one
-    row without ``if``, since the caller knows the call.
+    existing object, and ``canaryShows`` what that read must show. The call's own inputs ``rules``
+    judge the answer. The caller's ``when`` is one row without ``if``, since the caller knows the
+    call.
     """
 
     action: str
@@ -199,7 +200,11 @@ class GivenEvidence(Evidence):
             id=f"{within}{given.get('id', '/id')}",
             canary=None
             if canary is None
-            else Canary(self.action, {**self._rules(inputs), **self.inputs, self.place: canary}),
+            else Canary(
+                self.action,
+                {**self._rules(inputs), **self.inputs, self.place: canary},
+                _within(given.get("canaryShows"), self.within),
+            ),
         )
         if canary is not None and IN_TEXT in canary:
             raise EvidenceFault("'canary' must read what exists without the call: it has no marker")
@@ -207,6 +212,13 @@ class GivenEvidence(Evidence):
 
     def _rules(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
         return {name: inputs[name] for name in self.rules if inputs.get(name) is not None}
+
+
+def _within(shows: str | Mapping[str, Any] | None, within: str) -> str | dict[str, Any] | None:
+    """Return what a canary must show, with pointers into the whole output."""
+    if shows is None or isinstance(shows, str):
+        return None if shows is None else f"{within}{shows}"
+    return {f"{within}{at}": values for at, values in shows.items()}
 
 
 def _when(row: Mapping[str, Any] | None, within: str) -> tuple[When, ...]:

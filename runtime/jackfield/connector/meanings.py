@@ -145,6 +145,10 @@ _CACHES = ("hit", "stale", "updating", "revalidated")
 """Values by which caches mark their own answers, in a field with 'cache' in its name; each cache
 uses a field of its own.
 """
+_TIMED = re.compile(r"cache[^,]*desc=\"?hit", re.IGNORECASE)
+"""Regular expression of the timing of a cache's own answer."""
+_STALE = re.compile(r"11[0-3]\b")
+"""Regular expression of the warnings of a cache about its own answer (RFC 7234 §5.5)."""
 _DIRECTIVES = "cache-control"
 """Field with 'cache' in its name that has the server's directives to caches."""
 _FAULTS = ("error", "errors", "fault")
@@ -180,6 +184,10 @@ FROM_CACHE = (
         CACHED,
         _CACHE,
     ),
+    # a cache may leave the fresh parameter of an address out of its key
+    Sign(field("x-cache-hits", lambda value: value.strip("0, ") != ""), CACHED, _CACHE),
+    Sign(field("server-timing", lambda value: _TIMED.search(value) is not None), CACHED, _CACHE),
+    Sign(field("warning", lambda value: _STALE.match(value) is not None), CACHED, _CACHE),
 )
 """Signs of answers that a cache has kept."""
 _REPORTS = "its answer has status 200 and reports a failure"

@@ -30,19 +30,52 @@ class Canary:
     is a read of the connector: of the list that would contain the object, or of an object that
     certainly exists. It uses the same connection, and its ``inputs`` name the same parent
     (``{"$input": "/project"}``). They have neither the marker nor the key.
+
+    ``shows`` is what its output must have: a JSON Pointer to a list that is not empty, or values by
+    JSON Pointers. A canary without it proves nothing.
     """
 
     action: str
     inputs: Mapping[str, Any] = field(default_factory=dict)
+    shows: str | Values | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return the member ``canary`` of an evidence."""
-        return {"action": self.action, **({"inputs": dict(self.inputs)} if self.inputs else {})}
+        members = {"inputs": dict(self.inputs), "shows": self.shows}
+        return {
+            "action": self.action,
+            **{name: value for name, value in members.items() if value},
+        }
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any] | None) -> Canary | None:
         """Read the member ``canary``; return None if the member is missing."""
-        return None if data is None else cls(data["action"], data.get("inputs", {}))
+        if data is None:
+            return None
+        return cls(data["action"], data.get("inputs", {}), data.get("shows"))
+
+    def is_shown(self, output: Any) -> bool:
+        """Return whether an output of the read has what it must show."""
+        if isinstance(self.shows, str):
+            found = _at(output, self.shows, None)
+            return isinstance(found, list) and bool(found)
+        return bool(self.shows) and fits(output, self.shows or {})
+
+    def check(self) -> None:
+        """Require that the canary names a read, and shows something.
+
+        :raises ProofFault: if it names none, or if what it shows is malformed.
+        """
+        if not self.action:
+            raise ProofFault("'canary' needs 'action', a read of the connector")
+        pointers = [self.shows] if isinstance(self.shows, str) else [*(self.shows or ())]
+        if self.shows is not None and not (
+            pointers and all(one.startswith("/") for one in pointers)
+        ):
+            raise ProofFault(
+                "'canary.shows' is a JSON Pointer to a list that is not empty, or values by such "
+                "pointers"
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,8 +248,8 @@ def check_proofs(
         row.check()
     if any(not row.if_ for row in when[:-1]):
         raise ProofFault("'when' has a row without 'if' before others, which would never count")
-    if canary is not None and not canary.action:
-        raise ProofFault("'canary' needs 'action', a read of the connector")
+    if canary is not None:
+        canary.check()
     if any(name.startswith(("$marker", "$key")) for name in placed):
         raise ProofFault(
             "'canary' must read what exists without the call: its inputs have neither the marker "

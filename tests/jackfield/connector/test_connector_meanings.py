@@ -22,7 +22,14 @@ _PAGE = b"\xef\xbb\xbf <!-- a gateway --><!DOCTYPE html><html>"
 LISTS: dict[str, tuple[Sequence[Sign], list[Response]]] = {
     "cached": (
         m.FROM_CACHE,
-        [_answer(age="7"), _answer(x_varnish="32 17"), _answer(x_proxy_cache="HIT, MISS")],
+        [
+            _answer(age="7"),
+            _answer(x_varnish="32 17"),
+            _answer(x_proxy_cache="HIT, MISS"),
+            _answer(x_cache_hits="0, 3"),
+            _answer(server_timing="cdn-cache; desc=HIT, edge; dur=1"),
+            _answer(warning='110 - "Response is Stale"'),
+        ],
     ),
     "failed": (
         m.FAILED_SUCCESS,
@@ -45,6 +52,7 @@ SOUND = [
     _answer({"id": 1, "ok": True, "error": None, "status": "open", "code": 200}),
     _answer([]),
     _answer(MISSING, age="0", x_varnish="32", cache_control="stale-if-error=60"),
+    _answer({}, x_cache_hits="0, 0", server_timing="cdn-cache; desc=MISS", warning="299 - old"),
 ]
 
 

@@ -220,12 +220,13 @@ def test_a_caller_gives_proofs_with_his_own_pointers() -> None:
         "url": "/t/{marker}",
         "pointer": "/ref",
         "canary": "/t",
+        "canaryShows": "/things",
         "absentAfter": 600,
         "page": "p",
         "when": {"took": {"/status": "done"}},
     }
     [look] = GivenEvidence("request", {"method": "GET"}, within="/body").of({"evidence": given})
-    assert look.canary == Canary("request", {"method": "GET", "url": "/t"})
+    assert look.canary == Canary("request", {"method": "GET", "url": "/t"}, "/body/things")
     assert (look.when, look.id, look.match) == (
         (When({"/body/status": "done"}),),
         "/body/id",

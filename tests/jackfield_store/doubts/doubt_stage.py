@@ -30,7 +30,8 @@ import json, os, time
 from pathlib import Path
 from typing import Any
 from jackfield.connector import (
-    KEY, MARKER, SENT_FROM, Canary, ConnectionType, EventEvidence, Connector, Detail, Field, Inputs, Look, Marker, NotFound, OpenContext,
+    FRESH, KEY, MARKER, SENT_FROM, Canary,
+    ConnectionType, EventEvidence, Connector, Detail, Field, Inputs, Look, Marker, NotFound, OpenContext,
     Output, Pagination, Provider, RateLimited, Rejected, When, current_call,
 )
 from jackfield.connector.given_evidence import GivenEvidence, GivenMarker
@@ -65,11 +66,13 @@ class Query(Inputs):
     since: str | None = Field(None, title="Since")
     external_id: str | None = Field(None, title="External ID")
     page: str | None = Field(None, title="Page")
+    nonce: str | None = Field(None, title="Nonce")
 
 class Tickets(Output):
     """Tickets."""
     tickets: tuple[dict, ...] = Field(schema={"type": "array", "items": {"type": "object"}})
     next: str | None = None
+    desk: str = "open"
 
 connector = Connector("bureau", title="Bureau", version="1.0.0", connections=[Desk])
 FOLDER = Path(os.environ["BUREAU"])
@@ -94,8 +97,9 @@ def note(what, value):
 
 LIST = Look("listTickets", inputs={"since": SENT_FROM}, each="/tickets", match={"/external_id": MARKER}, output="", key="list",
             similar={"/subject": {"$input": "/subject"}}, link="https://bureau.example/tickets/{/id}")
-OWN = Look("getTicket", inputs={"externalId": MARKER}, match={"/external_id": MARKER}, output="", absent_after=600.0,
-           page="https://bureau.example/reads, 2026-11-26", key="own", canary=Canary("listTickets", {"since": {"$sent": "from"}}))
+OWN = Look("getTicket", inputs={"externalId": MARKER, "nonce": FRESH}, match={"/external_id": MARKER}, output="", absent_after=600.0,
+           page="https://bureau.example/reads, 2026-11-26", key="own",
+           canary=Canary("listTickets", {"since": {"$sent": "from"}}, {"/desk": "open"}))
 
 def file_ticket(ticket, _desk):
     call = current_call()

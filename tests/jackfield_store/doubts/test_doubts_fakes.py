@@ -229,10 +229,11 @@ class _Salesforce(_Fake):
             "url": path,
             "json": {"LastName": text, "External_Id__c": {"$marker": {}}},
             "evidence": {
-                "url": f"{path}/External_Id__c/{{marker}}",
+                "url": f"{path}/External_Id__c/{{marker}}?nonce={{fresh}}",
                 "pointer": "/External_Id__c",
                 "absentAfter": 7_200,
                 "canary": path,
+                "canaryShows": {"/objectDescribe/name": "Contact"},
                 "looks": [5, 30, 300, 3600, 10_000, 13_000, 17_000],
                 "page": "https://developer.salesforce.com/docs, a test's words for it",
             },
@@ -244,7 +245,7 @@ class _Salesforce(_Fake):
 
     def read(self, path: str, asked: Mapping[str, str], seen: list[Json]) -> Any:
         if path.endswith("/Contact"):
-            return Answer({"recentItems": []})
+            return Answer({"objectDescribe": {"name": "Contact"}, "recentItems": []})
         found = [one for one in seen if one["External_Id__c"] == unquote(path.rpartition("/")[2])]
         return (
             Answer(self.shown(found[0]))

@@ -293,7 +293,8 @@ class RequestEvidence(_Closed):
         title="URL",
         description="What is read by a GET: a path on the connection's server, or a URL on the "
         "server of the request. '{marker}' in it "
-        "stands for the marker of the request.",
+        "stands for the marker of the request, '{fresh}' for a text that is new with each read, in "
+        "a parameter that the server ignores.",
         schema={"minLength": 1, "maxLength": 1000},
     )
     pointer: str = Field(
@@ -331,8 +332,8 @@ class RequestEvidence(_Closed):
         None,
         title="Absent After",
         description="Seconds after the call's deadline from which on 404 proves that nothing took "
-        "effect, if the workspace allows that and "
-        "'canary' is given.",
+        "effect, if the workspace allows that, 'canary' is given with what it shows, and 'url' has "
+        "{fresh}.",
         schema={"minimum": LEAST_ABSENT},
     )
     canary: str | None = Field(
@@ -342,6 +343,12 @@ class RequestEvidence(_Closed):
         "certain: only if that succeeds, 404 proves "
         "anything.",
         schema={"minLength": 1, "maxLength": 1000},
+    )
+    canary_shows: str | dict[str, Any] | None = Field(
+        None,
+        title="Canary Shows",
+        description="What the canary's answer has: a JSON Pointer to a list that is not empty, or "
+        'values by pointers, such as {"/name": "depot"}. Without it, 404 proves nothing.',
     )
     absent: EvidenceAbsent | None = Field(
         None,

@@ -109,7 +109,7 @@ CURES: Mapping[str, str] = {
         "[values]}}], or [{}] if the thing is"
         " there only after a success, and no state in 'refused' that somebody brings about later "
         "(canceled);"
-        " beside 'absentAfter' a 'canary'."
+        " beside 'absentAfter' a 'canary' with 'shows', and {\"$fresh\": {}} in the inputs."
     ),
     "doubts-have-evidence": (
         "Write 'marker' and 'evidence' into 'x-jackfield' of the operation ('suggested' of "

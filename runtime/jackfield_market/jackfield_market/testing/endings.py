@@ -298,7 +298,7 @@ def _of_nobody(value: Any) -> Any:
     if isinstance(value, Mapping):
         return (
             _NOBODY
-            if "$key" in value
+            if "$key" in value or "$fresh" in value
             else stamped(value, _NOBODY)
             if "$marker" in value
             else {name: _of_nobody(one) for name, one in value.items()}

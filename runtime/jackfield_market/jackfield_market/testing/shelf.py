@@ -359,7 +359,7 @@ SHELF = (
         "evidence-says-success",
         "Evidence of a thing that has a status says which values mean success, none that somebody "
         "brings about later means failure, and one"
-        " of absence has a canary.",
+        " of absence has a canary that shows something, and a fresh text in its address.",
         _evidence_says_success,
         "bronze",
         "Pass when=[When(took={'/status': [values]}, refused={…})] to Look(…), or [When()] if "

@@ -31,6 +31,8 @@ _LONGEST = 1024 * 1024
 _REDIRECTS = range(300, 400)
 _PASSING = (b"retry-after", b"www-authenticate")
 """Header fields that attribute a refusal to the caller, or to the present time."""
+_STORED = frozenset({"GET", "HEAD"})
+"""Methods of HTTP whose answers caches store."""
 _APART = 60.0
 """Minimum difference in seconds between the times of two answers, by their servers' clocks, that
 shows that one was cached: a look takes 15.
@@ -59,6 +61,13 @@ def unsound_success(seen: Sequence[Exchange]) -> str | None:
             return sign.says.format(status=one.status)
     found = (sign for one in read if (sign := meaning_of(one, UNSOUND)) is not None)
     return next((sign.says for sign in found), None)
+
+
+def is_new(seen: Sequence[Exchange], fresh: str) -> bool:
+    """Return whether no cache can have answered a read. Each of its requests has a text in its
+    address that no request had before, or a method whose answers are not stored (RFC 9111 §4).
+    """
+    return all(one.method not in _STORED or fresh in one.url for one in seen)
 
 
 def unsound_absence(missing: Sequence[Exchange], canary: Sequence[Exchange]) -> str | None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from jackfield.call.tally import EVERY
 from jackfield.connector.evidence import (
+    IN_FRESH,
     KEY,
     EventEvidence,
     Look,
@@ -388,9 +389,7 @@ def _canary(canary: Canary | None, known: Mapping[str, Any]) -> dict[str, Any] |
     """Return the read that must succeed beside a missing object; None if this call has none."""
     try:
         return (
-            None
-            if canary is None
-            else {"action": canary.action, "inputs": filled(canary.inputs, known)}
+            None if canary is None else {**canary.to_json(), "inputs": filled(canary.inputs, known)}
         )
     except LookupError:
         return None
@@ -431,7 +430,9 @@ def _value(placeholder: Mapping[str, Any], known: Mapping[str, Any]) -> Any:
     if name == "$input":  # of the caller, who may write what looks like a placeholder
         return {_LITERAL: follow(known["inputs"], placeholder[name])}
     if name == "$marker" and "marker" in known:
-        return None if known["marker"] is None else stamped(placeholder, known["marker"])
+        if known["marker"] is None:
+            return None
+        return stamped(placeholder, known["marker"]).replace(IN_FRESH, known.get("fresh", ""))
     if name == "$sent":
         moment = known["from" if placeholder[name] == "from" else "until"]
         return dict(placeholder) if moment is None else sent_as(placeholder, moment)

@@ -52,13 +52,15 @@ _PAGES = 10
 class Missing:
     """Answer of a provider without the requested object. ``is_proof`` is True if the evidence
     declares this form of answer, ``was_there`` if the answer says that the object was deleted.
-    ``seen`` are the requests and answers of the read.
+    ``seen`` are the requests and answers of the read. ``is_new`` is True if no cache can have
+    answered.
     """
 
     is_proof: bool
     was_there: bool
     told: str
     seen: Sequence[Exchange] = ()
+    is_new: bool = False
 
 
 class LookReads:

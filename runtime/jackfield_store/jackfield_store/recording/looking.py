@@ -12,7 +12,7 @@ from jackfield.call.settle import check_output
 from jackfield.call.waiter import run_in_thread
 from jackfield.connector.evidence import PREFIX, RecordEvidence, placeholders
 from jackfield.connector.given_evidence import any_marker
-from jackfield.connector.proofs import PLAIN, Absent, When
+from jackfield.connector.proofs import PLAIN, Absent, Canary, When
 from jackfield.invocation.provider_ids import reference_of, references_in
 from jackfield.kernel.dataclass import replace
 from jackfield.kernel.errors import ApprovalRequired, InvalidOutput, JackfieldError
@@ -21,7 +21,7 @@ from jackfield.kernel.pointers import follow
 from jackfield_store.journal import record_reads
 from jackfield_store.journal.doubts import Doubt
 from jackfield_store.journal.record_reads import place_of
-from jackfield_store.recording.answer_signs import unsound_absence, unsound_success
+from jackfield_store.recording.answer_signs import is_new, unsound_absence, unsound_success
 from jackfield_store.recording.credentials import OF_HOST, credentials_of
 from jackfield_store.recording.event_evidence import ToldEvents, markers_of, output_of, plan_of
 from jackfield_store.recording.expectations import UNDECIDED, filled
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from jackfield.call.pipe import Pipe
     from jackfield.call.plan import Plan
     from jackfield.invocation.entry import Entry
+    from jackfield.wire.exchanges import Exchange
     from jackfield_store.journal.journal import Journal
 
 _LONGEST, _LONGEST_TEXT = 256, 2_560
@@ -59,6 +60,13 @@ _ROTATED = (
 )
 _NO_CANARY = (
     "not found, and nothing was read beside it (its evidence has no canary): that proves nothing"
+)
+_SHOWS_NOTHING = (
+    "not found, and its evidence does not say what the canary shows: that proves nothing"
+)
+_NOT_NEW = (
+    "not found, but a cache may have answered (the read's address has nothing fresh): that proves "
+    "nothing"
 )
 _FAILED_CANARY = "not found, but the canary beside it failed, too"
 _REUSABLE = (
@@ -168,11 +176,16 @@ class Looking:
     ) -> list[Mapping[str, Any]] | Missing:
         """Read the objects with a marker, with the key of the call unless another key is given."""
         own = row if key is None else {**row, "sentKey": key}
-        absent = Absent.from_json(row.get("absent")) or PLAIN
-        return self._reads.pages(
-            self._invocation_of(row["action"], self._filled(row["inputs"], marker, own)),
+        absent, fresh = Absent.from_json(row.get("absent")) or PLAIN, any_marker()
+        found = self._reads.pages(
+            self._invocation_of(row["action"], self._filled(row["inputs"], marker, own, fresh)),
             absent=absent,
         )
+        if not isinstance(found, Missing):
+            return found
+        # of a client that is not seen, only its evidence says so
+        is_seen = bool(found.seen) or "$fresh" in placeholders(row["inputs"])
+        return replace(found, is_new=is_seen and is_new(found.seen, fresh))
 
     def _invocation_of(self, action: str, inputs: Any) -> dict[str, Any]:
         version = {} if self._version is None else {"connectorVersion": self._version}
@@ -351,6 +364,8 @@ class Looking:
             ).refused
         ) is not None:
             return Finding("failed", fault, is_final=True)
+        if not all(one.is_new for one in missing):
+            return Finding("nothing", _NOT_NEW)
         why = self._unproven() or self._canary(row.get("canary"), missing)
         return Finding("nothing", missing=True) if why is None else why
 
@@ -358,24 +373,22 @@ class Looking:
         self, canary: Mapping[str, Any] | None, missing: Sequence[Missing]
     ) -> Finding | None:
         """Read the canary of a missing object. Return the finding that it proves nothing; None if
-        it succeeds, and the same API has answered both.
+        it shows what it must, and the same API has answered both.
         """
-        if canary is None:
+        declared = Canary.from_json(canary)
+        if declared is None:
             return Finding("nothing", _NO_CANARY)
-        found = attempt(
-            self._reads.pages,
-            self._invocation_of(canary["action"], self._filled(canary["inputs"], None)),
-            1,
-        )
+        if declared.shows is None:
+            return Finding("nothing", _SHOWS_NOTHING)
+        inputs = self._filled(declared.inputs, None, None, any_marker())
+        found = attempt(self._reads.pages, self._invocation_of(declared.action, inputs), 1)
         if isinstance(found, Raised):
             if not isinstance(found.error, JackfieldError):
                 raise found.error
             told = found.error.code if self.judges else found.error.message
             return Finding("failed", f"{_FAILED_CANARY}: {told}"[:_LONGEST])
-        if isinstance(found, Missing):
-            return Finding("failed", f"{_FAILED_CANARY}: it was not found ({found.told})")
         seen = self._reads.seen
-        if (why := unsound_success(seen)) is not None:
+        if (why := _fault_of_canary(declared, found, seen)) is not None:
             return Finding("failed", f"{_FAILED_CANARY}: {why}")
         odd = next(
             (why for one in missing if (why := unsound_absence(one.seen, seen)) is not None), None
@@ -511,7 +524,13 @@ class Looking:
             found, text=self._text(shown), link=self._link("/link", found.item, masked), shown=shown
         )
 
-    def _filled(self, value: Any, marker: str | None, row: Mapping[str, Any] | None = None) -> Any:
+    def _filled(
+        self,
+        value: Any,
+        marker: str | None,
+        row: Mapping[str, Any] | None = None,
+        fresh: str = "",
+    ) -> Any:
         facts = self.doubt.facts
         until = facts["until"] or facts["deadline"] + 60.0
         return filled(
@@ -522,6 +541,7 @@ class Looking:
                 "from": facts["from"],
                 "until": until,
                 "marker": marker,
+                "fresh": fresh,
             },
         )
 
@@ -601,6 +621,17 @@ def _unreadable(row: Mapping[str, Any], error: Exception) -> str:
         f"the answer to '{row['action']}' has another form than its evidence expects, so it "
         "proves nothing"
     )
+
+
+def _fault_of_canary(
+    declared: Canary, found: Sequence[Mapping[str, Any]] | Missing, seen: Sequence[Exchange]
+) -> str | None:
+    """Return why the answer to a canary is none that it may have; None without a reason."""
+    if isinstance(found, Missing):
+        return f"it was not found ({found.told})"
+    why = unsound_success(seen)
+    is_shown = any(declared.is_shown(page) for page in found)
+    return "it does not show what it must" if why is None and not is_shown else why
 
 
 def _verdict(rule: When, thing: Thing, seen: Sequence[Thing], at: str) -> tuple[str | None, str]:
