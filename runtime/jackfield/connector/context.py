@@ -55,8 +55,8 @@ class Answered:
 
 @dataclass(slots=True, eq=False)
 class Apart:
-    """Request that an action sends in a separate thread. Its failure may never reach the action, so
-    its outcome is recorded here; without an outcome, the attempt ends as unclear.
+    """Request that an action sends in a separate thread. Its outcome is recorded here; without one,
+    the attempt ends as unclear.
     """
 
     call: Call
@@ -99,32 +99,28 @@ class Call:
     """One attempt of an action, as its client sees it.
 
     A client that uses the network calls ``begin()`` right before it sends the first byte of each
-    request, and sets ``request_id`` from the response. A failure that the error map knows is never
-    in doubt before the first ``begin()``. An unknown exception, such as a ``KeyError``, leaves a
-    ``write`` in doubt: the code may have sent something by other means.
+    request, and sets ``request_id`` from the response. Before the first ``begin()``, a failure that
+    the error map knows is never in doubt; an unknown exception, such as a ``KeyError``, leaves a
+    ``write`` in doubt.
 
-    - ``permissions``: permissions that the action or trigger needs, by system, for errors that list
-      what to allow; else empty.
+    - ``permissions``: permissions that the action or trigger needs, by system, for errors.
     - ``done``: the successful requests that changed something. Once it has an entry, a ``write`` is
       neither retried nor reported as "not sent".
     - ``entered``: set once the action's function runs; ``ended`` once it has returned. Nothing is
       sent after that.
-    - ``unproven``: requests of ``begin_apart`` that may have changed something and have no known
-      outcome.
+    - ``unproven``: requests of ``begin_apart`` that may have changed something, of unknown outcome.
     - ``gate``: set by the runtime to delay the first request until its rate-limit slot.
-    - ``observe``: set by the runtime if a plugin observes requests; a client calls it after each
-      request.
+    - ``observe``: set if a plugin observes requests; a client calls it after each.
     - ``workspace``: the workspace that calls; empty outside an action.
     - ``files``: stores the files that the action returns; None without storage.
     - ``warnings``: remarks for the caller of a successful call; set by ``warn``.
     - ``unread``: the response that proves a success although it could not be read; set by a client
       if the runtime ``takes_unread``.
-    - ``share``: the memory that its responses hold, from its first request to its end.
-    - ``follows``: True if the page token comes from the previous page of this invocation, and not
-      from the caller.
-    - ``only_hosts``: the hosts that its runtime is limited to; None if it may reach any host.
+    - ``share``: the memory that its responses hold.
+    - ``follows``: True if the page token comes from the previous page, and not from the caller.
+    - ``only_hosts``: the hosts that its runtime may reach; None for any.
     - ``open_end``: the page does not show whether it is the last one; set by ``unfinished``.
-    - ``events``: receives the events that the action emits, for a caller who requested them.
+    - ``events``: receives the action's events, for a caller who requested them.
     - ``exchanges``: receives its requests and responses, with their bodies if it ``sees_bodies``;
       None if they are not recorded.
     - ``progress``: receives the fraction done, from 0 to 1 (None if unknown), and a text about the
@@ -132,12 +128,11 @@ class Call:
     - ``answer``: answers a provider's question to a person (the entry points
       ``jackfield.answers``); None if no package does.
     - ``ask_caller``: returns the caller's answer to such a question, under the provider's name for
-      it, or raises if the caller must answer by another call. It may be called only before anything
-      was done. None if the caller cannot be asked.
+      it, or raises if another call must bring it. Called only before anything was done. None if the
+      caller cannot be asked.
     - ``answer_late``: records the output, or the failure, of a call whose caller has left; None
       before that, and for calls of connectors.
-    - ``mark``: makes the attempt's marker, which the client sends along (``marker``); None for an
-      attempt that needs no marker.
+    - ``mark``: makes the attempt's ``marker``; None for an attempt that needs none.
     """
 
     deadline: Deadline
@@ -222,9 +217,8 @@ class Call:
             self._unanswered, self._returned = step or f"request {self.requests}", None
 
     def begin_apart(self, step: str, *, safe: bool = False) -> Apart:
-        """Report a request that another thread than the action's is about to send, concurrently
-        with others. The returned object records its outcome, which is independent of the other
-        requests' outcomes.
+        """Report a request that another thread than the action's is about to send. The returned
+        object records its own outcome.
 
         :raises Cancelled: as ``begin`` does.
         :raises TimedOut: as ``begin`` does.
@@ -278,9 +272,8 @@ class Call:
             share.admit()
 
     def drop_answers(self) -> None:
-        """Release the memory for responses of a failed attempt, whose exception may hold the
-        attempt in a reference cycle for long.
-        """
+        """Release the memory for responses of a failed attempt."""
+        # the attempt's exception may hold it in a reference cycle for long
         if self.share is not None:
             self.share.release()
 
@@ -302,8 +295,7 @@ class Call:
         """Store the value of a response with a success status, without counting the response as a
         success yet.
 
-        A transport cannot distinguish a valid response from a malformed one. The response counts as
-        a success when the next request begins, or when the attempt fails in a way that would
+        It counts as one when the next request begins, or when the attempt fails in a way that would
         otherwise count as not sent.
         """
         self._returned = value
@@ -356,10 +348,10 @@ class Call:
     def failed_in_part(
         self, entries: Sequence[Detail], message: str = "", path: str = "", *, failed: int = 0
     ) -> None:
-        """Report to the caller that the provider carried out only a part of the request.
-        ``entries`` are the failed entries: each has a JSON Pointer into the output, and the
-        provider's message; a ``FailedEntry`` also points into the inputs. ``failed`` is their
-        number, if ``entries`` does not contain all of them.
+        """Report that the provider carried out only a part of the request. ``entries`` are the
+        failed entries: each has a JSON Pointer into the output, and the provider's message; a
+        ``FailedEntry`` also points into the inputs. ``failed`` is their number, if ``entries`` does
+        not contain all of them.
 
         The report is a warning with the code ``partial``; with ``partial: "fail"`` the call fails,
         with details that point into the inputs.
@@ -387,9 +379,8 @@ class Call:
         self.events.hand_on(event)
 
     def unfinished(self, reason: str) -> None:
-        """Report that a page has neither a next page nor an end of its list, or lacks items. A page
-        that names its next page is continued. ``meta.complete`` is false, with ``reason`` as a
-        warning.
+        """Report that a page has neither a next page nor an end of its list, or lacks items.
+        ``meta.complete`` is false, with ``reason`` as a warning.
         """
         self.open_end = True
         self.warn(reason)
@@ -529,7 +520,7 @@ class OpenContext(SecretHolder):
     - ``permissions``: the permissions that a session may be narrowed to, by system: those of all
       actions of the connector, or of the working trigger.
     - ``narrowed``: True if the session must be narrowed to ``permissions``, whatever the connection
-      says: a look for evidence needs no more.
+      says.
     - ``guard``: checks hosts that come from the connection's own values. Connect with
       ``guard.connect``, or have it check the address before connecting.
     - ``grants``: the approval of a person, for types with ``authorizes``; None for inline values

@@ -86,9 +86,8 @@ class Connector(Triggers):
     errors with codes.
 
     ``modules`` maps the name of a module to the keys of the actions that it declares on this
-    connector. Such a module is imported when one of its actions is called or described, so that a
-    connector with many actions starts as fast as one with few. ``trigger_modules`` does the same
-    for triggers.
+    connector. Such a module is imported when one of its actions is called or described.
+    ``trigger_modules`` does the same for triggers.
 
     ``hosts`` are the public hosts that the connector connects to, in addition to hosts in a
     connection's values: ``api.acme.example``, or ``*.acme.example``. An isolated connector reaches
@@ -190,8 +189,7 @@ class Connector(Triggers):
         and output, with an optional title before them.
 
         ``budget`` paces the calls by the provider's own limits, in place of ``rate_limit``;
-        ``cost`` gets the inputs and returns how much a call counts (the number of recipients, for
-        instance).
+        ``cost`` gets the inputs and returns how much a call counts, such as its recipients.
 
         ``pace_by`` lists the inputs (their names in JSON) that name the throttled object: a bucket,
         a table, a URL. A throttle then slows only the calls with the same values; without
@@ -210,45 +208,37 @@ class Connector(Triggers):
 
         ``sign`` is the part of the output that only the provider sends. It is a JSON Pointer to a
         member that is not empty, or values by pointers, such as ``{"/status": "OK"}``. A change
-        whose output lacks it may have been answered by something else, such as a gateway: its
-        outcome is unknown.
+        whose output lacks it has an unknown outcome: a gateway may have answered.
 
         ``effect_of`` gets the inputs and returns the effect of this call, for an action that is a
         ``write`` only with some inputs. Rules and the journal still treat the action as a
-        ``write``.
-
-        ``preview`` computes the output of a dry run: a function of the inputs alone that returns an
-        Output and sends nothing. The runtime calls it if the boolean input ``preview`` is true, and
-        refuses that input without ``dryRun``.
+        ``write``. ``preview`` computes the output of a dry run: a function of the inputs alone that
+        returns an Output and sends nothing. The runtime calls it if the boolean input ``preview``
+        is true, and refuses that input without ``dryRun``.
 
         ``hands_out_credentials=True`` declares that the whole output is a credential: rules treat
-        the action as a ``write``, whatever its effect, and only the caller of a call sees its
-        output. For single members of an output, ``Field(secret=True)`` does the latter.
-
-        ``allowed_with`` lists other actions of the connector that the rules must also allow to the
+        the action as a ``write``, and only its caller sees the output. ``Field(secret=True)`` hides
+        single members. ``allowed_with`` lists other actions that the rules must also allow to the
         caller, over the same connection. It is for outputs that let their holder do the same, such
         as a signed URL.
 
-        ``borrows_connections=True`` declares that a rule can allow calls over connections of other
-        connectors whose actions are bound to HTTP requests (docs/reference/any-path.md). The inputs
-        have ``method`` and ``url``, by which the rules judge each call.
+        ``borrows_connections=True`` lets rules allow calls over connections of other connectors
+        (docs/reference/any-path.md), judged by the inputs ``method`` and ``url``.
 
         ``keywords`` are phrases by which people search for the action and that its texts lack, such
         as "charge a card".
 
         ``kind="job"`` declares a class with the methods ``start``, ``poll`` and ``cancel``
         (``jackfield.connector.jobs``) as an action that outlasts its call. The effect is that of
-        ``start``.
+        ``start``. ``needs_connection=False`` declares an action that has no client and sends no
+        requests: invocations may omit ``connection``.
 
-        ``marker`` is the place where each attempt of a ``write`` leaves its marker; ``evidence``
-        lists the reads that find the marker after a lost answer (``jackfield.connector.evidence``).
-        ``no_evidence`` is the reason why an action has no evidence.
+        ``marker`` is the place of each attempt's marker in a ``write``; ``evidence`` lists the
+        reads that find it after a lost answer (``jackfield.connector.evidence``). ``no_evidence``
+        is the reason why there is none.
 
         ``request`` describes the request of a call, for ``meta.request`` of a dry run. It gets the
         inputs, secrets masked, and returns the members of that object, or None.
-
-        ``needs_connection=False`` declares an action that has no client and sends no requests:
-        invocations may omit ``connection``.
 
         :raises DeclarationError: for a duplicate key, an unknown effect, a parameter that does not
             fit the effect, or a wrong signature.

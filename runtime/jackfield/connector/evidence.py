@@ -93,19 +93,16 @@ class Marker:
 
     ``text`` is for a place that callers write to, such as the body of a comment: it is appended to
     the caller's text, with the marker in place of ``{marker}``. Choose a form that people do not
-    see, such as a comment in Markdown: ``<!-- {marker} -->`` after an empty line.
+    see: ``<!-- {marker} -->`` after an empty line.
 
     ``value`` is for a place that accepts more than a string: the value to put there, as JSON, with
     the marker in place of ``MARKER``. A list is appended to the caller's own, unless the caller's
     has an item with the same ``id``, ``key`` or ``name``.
 
     ``query`` is for a place with an address to which the provider reports the outcome of the
-    request: the parameter to add to the address's query. If the caller gives no such address, there
-    is no marker.
-
-    ``beside`` is for a place that is one of several of which the provider requires one: JSON
-    Pointers to the others. If the caller gives none of them, there is no marker: it would make a
-    request valid that the provider refuses.
+    request: the parameter to add to the address's query. ``beside`` is for a place that is one of
+    several of which the provider requires one: JSON Pointers to the others. If the caller gives no
+    such address, or none of the others, there is no marker.
     """
 
     at: str | None = None
@@ -187,9 +184,7 @@ class Marker:
         return self
 
     def is_shared(self, _inputs: Mapping[str, Any], /) -> bool:
-        """Return whether all attempts of a ``write`` with these inputs carry one marker, since the
-        provider compares their requests.
-        """
+        """Return whether all attempts of a ``write`` with these inputs carry one marker."""
         return False
 
     def declare(self, evidence: Sequence[Evidence], effect: str, idempotent_by: str | None) -> None:
@@ -201,8 +196,7 @@ class Marker:
 
     def refuse_foreign(self, inputs: Mapping[str, Any]) -> None:
         """Refuse inputs that already have a marker, at this marker's place or as a whole value
-        anywhere: it could be mistaken for another call's marker. Some providers build one value
-        from several members.
+        anywhere: it could be mistaken for another call's marker.
 
         :raises InvalidInput: if the inputs have a marker.
         """
@@ -215,7 +209,7 @@ class Marker:
             )
             else None
         )
-        if at is None:
+        if at is None:  # some providers build one value from several members
             at = next(
                 (
                     f"/{name}"
@@ -271,9 +265,7 @@ class Evidence:
 
     @property
     def permissions(self) -> Mapping[str, tuple[str, ...]]:
-        """Permissions that the reads need in addition to the declarations of the read actions, by
-        system; by default none.
-        """
+        """Further permissions that the reads need, by system; by default none."""
         return {}
 
     def to_json(self) -> dict[str, Any]:
@@ -313,13 +305,12 @@ class Look(Evidence):
     - ``id``: JSON Pointer to the ID of each object, so that an object on two pages counts once.
     - ``absent_after``: seconds after the call's deadline from which "not found" proves that nothing
       took effect. It is for a read of one object by an ID made from the marker, with ``FRESH`` in
-      the address. It needs a ``canary``, a read that must show something in the same look.
+      the address. It needs a ``canary``.
     - ``absent``: answer that means "not found", if it is not a plain 404.
     - ``page``: the provider's page that documents the look's assumptions, and the date on which it
       was read; needed for ``absent_after``.
     - ``similar``: values, mostly ``{"$input": "/to"}``, by JSON Pointers into each object. An
-      object without the marker that has all of them proves nothing; people see it next to the
-      request.
+      object with all of them and no marker proves nothing; people see it next to the request.
     - ``link``: address at the provider where people see the found object, with its values:
       ``https://dashboard.example/things/{/id}``. Or a JSON Pointer to the object's member with such
       an address.
@@ -480,10 +471,8 @@ class EventEvidence(Evidence):
 
     A signed event with the marker of an attempt (``TriggerEvent.marker``) proves that the attempt
     took effect. Its ``reference`` becomes the output's member that is marked
-    ``Field(reference=True)``.
-
-    It needs a subscription to the trigger in the workspace of the call, over the connection of the
-    call or one of the same account.
+    ``Field(reference=True)``. The workspace of the call needs a subscription to the trigger, over
+    the connection of the call or one of the same account.
     """
 
     trigger: str

@@ -109,9 +109,10 @@ class Grants(Protocol):
 
 class ClientRegistrations(Protocol):
     """Clients of one workspace at authorization servers that servers name, for one redirect URI. A
-    client is registered once for all connections to a server, and never shared between servers: a
-    provider may skip the approval for a client that was approved once.
+    client is registered once for all connections to a server, and never shared between servers.
     """
+
+    # a provider may skip the approval for a client that was approved once
 
     @property
     def document(self) -> str:
@@ -125,8 +126,8 @@ class ClientRegistrations(Protocol):
         """
 
     def keep(self, issuer: str, server: str, client: Mapping[str, Any]) -> dict[str, Any]:
-        """Store a newly registered client, and return the client to use, since another process may
-        have stored one first.
+        """Store a newly registered client, and return the client to use: maybe one of another
+        process.
         """
 
     def drop(self, issuer: str, server: str, identifier: str) -> None:

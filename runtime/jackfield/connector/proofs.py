@@ -29,10 +29,9 @@ class Canary:
     """Read that must succeed in the same look before a missing object proves anything. ``action``
     is a read of the connector: of the list that would contain the object, or of an object that
     certainly exists. It uses the same connection, and its ``inputs`` name the same parent
-    (``{"$input": "/project"}``). They have neither the marker nor the key.
-
-    ``shows`` is what its output must have: a JSON Pointer to a list that is not empty, or values by
-    JSON Pointers. A canary without it proves nothing.
+    (``{"$input": "/project"}``). They have neither the marker nor the key. ``shows`` is what its
+    output must have: a JSON Pointer to a list that is not empty, or values by JSON Pointers. A
+    canary without it proves nothing.
     """
 
     action: str

@@ -75,11 +75,10 @@ class FileStore(Protocol):
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Unread:
-    """Response that proves a success although its body could not be read.
-
-    ``output`` is a placeholder: if the action returns it unchanged, the action has nothing more to
-    send, and the call has succeeded without output. ``error`` says why the body could not be read,
-    and ends the call in any other case. ``content`` is the body as received.
+    """Response that proves a success although its body could not be read. ``output`` is a
+    placeholder: if the action returns it unchanged, the action has nothing more to send, and the
+    call has succeeded without output. ``error`` says why the body could not be read, and ends the
+    call in any other case. ``content`` is the body as received.
     """
 
     output: Any

@@ -53,8 +53,7 @@ class StreamedFile:
     @classmethod
     def stored(cls, identifier: str) -> Self | None:
         """Return a stored file by the ID that a job has put into its handle, as ``{"file": id}``.
-        The file is stored until the job has ended. None if the file is gone, or there is no file
-        storage.
+        None if the file is gone, or there is no file storage.
         """
         call = current_call()
         source = None if call is None or call.files is None else call.files.find(identifier)
@@ -112,7 +111,7 @@ class OutputFile(SecretHolder):
     ``content`` is bytes, a binary file, or an iterable of chunks, such as a response that is still
     being received. Right after the action has returned, the runtime reads it in the action's thread
     and under its deadline, stores it encrypted, and closes it. In JSON it is ``{"file": id, "size",
-    "contentType", "expiresAt"}``; the content is read by the ID.
+    "contentType", "expiresAt"}``.
     """
 
     __slots__ = ("_content", "content_type", "name", "stored")

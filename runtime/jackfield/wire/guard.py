@@ -96,9 +96,7 @@ exchanges.
 
 @contextmanager
 def unseen() -> Iterator[None]:
-    """Store no exchanges of this thread or task within the block, since they request credentials,
-    and the responses contain them.
-    """
+    """Store no exchanges of this thread or task within the block: they contain credentials."""
     token = UNSEEN.set(True)
     try:
         yield

@@ -61,10 +61,9 @@ class Target:
 @dataclass(frozen=True, slots=True, repr=False)
 class Proxy(SecretHolder):
     """HTTP proxy, and its login. It is also a route that uses the proxy for every server.
-
     ``guarded``: a connection's value names the proxy, so the connection's guard must permit its
     address; an operator's proxy may be anywhere. ``resolves``: it may get names without an address
-    on this machine, although a guard cannot judge their targets.
+    on this machine.
     """
 
     at: Target
@@ -180,9 +179,7 @@ def framing_of(fields: Fields) -> tuple[list[bytes], list[bytes]]:
 
 
 def parsable_field(value: str | None) -> str | None:
-    """Return a header field's value if it is short enough to be parsed; else None. Whoever reads
-    more of a response than the value as a whole asks here.
-    """
+    """Return a header field's value if it is short enough to be parsed; else None."""
     return value if value is None or len(value) <= MAX_PARSED else None
 
 
