@@ -143,7 +143,7 @@ class Provider:
         tls: ssl.SSLContext | None = None,
     ) -> None:
         self.requests: list[Request] = []
-        self._script = _played(script)
+        self._script = script_of(script)
         self._over = threading.Event()
         self._lock = threading.Lock()
         self._reading = 0
@@ -225,7 +225,7 @@ class Provider:
         return self._over.wait(seconds)
 
 
-def _played(script: Step | Script | Sequence[Step] | Mapping[str, Step]) -> Script:
+def script_of(script: Step | Script | Sequence[Step] | Mapping[str, Step]) -> Script:
     """Return a script as a function.
 
     :raises ValueError: if the script has no step, or an invalid one.

@@ -11,12 +11,21 @@ from unittest import mock
 from urllib.parse import urlsplit
 
 from jackfield.connector import InvalidConnection, Target, Wire, WireSettings
+from jackfield.kernel.dataclass import replace
 from jackfield.kernel.errors import InvalidInvocation
 from jackfield.wire.guard import OnlyHosts
-from jackfield_market.testing.loopback_provider import Answer, Provider, Script, Step
+from jackfield_market.testing.loopback_provider import (
+    Answer,
+    Provider,
+    Request,
+    Script,
+    Step,
+    script_of,
+)
 from jackfield_market.testing.offline import is_loopback, offline
 
 _PORTS = {"http": 80, "https": 443}
+_AWS = (".amazonaws.com", ".amazonaws.com.cn", ".api.aws")
 _LOCAL = OnlyHosts(("127.0.0.1",))
 _WHY = "the servers of this test are mocked, and it reaches no other"
 
@@ -29,14 +38,15 @@ def mocked(server: str, *script: Step | Script | Mapping[str, Step]) -> Iterator
     Yield the ``Provider``, whose ``requests`` are the received requests. The mock applies to every
     runtime of this process and to all connectors that send through jackfield's own wire or AWS's
     client. All operations of AWS use that client in a process that has imported moto. ``script`` is
-    a ``Provider``'s (default: 200 with ``{}``). Blocks can be nested, one for each server.
+    a ``Provider``'s (default: 200 with ``{}``). An answer of AWS gets a request ID, without which
+    AWS answers nothing. Blocks can be nested, one for each server.
 
     :raises InvalidInvocation: if ``server`` is not the URL of a server.
     """
     wanted = _target(server)
-    given = script[0] if len(script) == 1 else script or Answer()
+    played = script_of(script[0] if len(script) == 1 else script or Answer())  # type: ignore[arg-type]
     with (
-        Provider(given) as provider,  # type: ignore[arg-type]
+        Provider(_named(played) if wanted.host.endswith(_AWS) else played) as provider,
         mock.patch.object(Wire, "send", _sending(wanted, provider, Wire.send)),
         mock.patch.object(
             Wire, "stand_in", staticmethod(_standing_in(wanted, provider, Wire.stand_in))
@@ -44,6 +54,18 @@ def mocked(server: str, *script: Step | Script | Mapping[str, Step]) -> Iterator
         offline(lambda _host: None, _WHY),
     ):
         yield provider
+
+
+def _named(script: Script) -> Script:
+    """Return a script whose answers have a request ID, as AWS's have."""
+
+    def play(number: int, request: Request) -> Step:
+        step = script(number, request)
+        if not isinstance(step, Answer):
+            return step
+        return replace(step, headers={"x-amzn-RequestId": f"mocked-{number}", **step.headers})
+
+    return play
 
 
 def _sending(wanted: Target, provider: Provider, before: Callable[..., Any]) -> Callable[..., Any]:
