@@ -11,7 +11,7 @@ import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from jackfield.connector import Sent, Unavailable, current_call
+from jackfield.connector import Provider, Sent, Unavailable, current_call
 from jackfield.connector.meanings import (
     DONE,
     EMPTY,
@@ -203,8 +203,10 @@ def _parsed(content: bytes, otherwise: Any) -> Any:
 
 
 def _unsigned(answer: Answer, sign: Sign, errors: HttpErrors | None = None) -> Unavailable:
-    said = None if errors is None else refusal_of(answer, errors).provider
-    words = "" if said is None or said.message is None else f": {said.message}"
+    said = Provider(http_status=answer.status)
+    if errors is not None:
+        said = refusal_of(answer, errors).provider or said
+    words = "" if said.message is None else f": {said.message}"
     text = (
         f"the response to '{answer.step}' does not show a success, although its status is "
         f"{answer.status}: {sign.says}{words}"

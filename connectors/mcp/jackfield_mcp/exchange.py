@@ -90,6 +90,11 @@ _NO_MESSAGE = Message("", {}, None)
 Json = Mapping[str, Any]
 
 
+def _is_put_off(session: Session | None, status: int | None) -> bool:
+    """Return whether a legacy server sends the answer later, on its own stream."""
+    return status == _ACCEPTED and session is not None and not session.is_modern
+
+
 class _Cut(Exception):
     """End of a stream before the answer; ``reader`` holds the position of the last event."""
 
@@ -373,6 +378,11 @@ class Exchanges:
         except ScopesMissing as error:
             self._on_missing(error.scopes)
             raise
+        except Unavailable as error:
+            provider = error.provider
+            if provider is not None and _is_put_off(session, provider.http_status):
+                raise _PutOff from None  # words such as "Accepted", as a page of HTML
+            raise
 
     def _note_cookies(self, cookies: SessionCookies, answer: StreamedAnswer) -> None:
         field = answer.headers.get("set-cookie", "")
@@ -394,7 +404,7 @@ class Exchanges:
         if media == "text/event-stream":
             return self._streamed(answer, session, message)
         content = whole_answer(answer.chunks(), limit=LARGEST, media_type="application/json")
-        is_put_off = answer.status == _ACCEPTED and session is not None and not session.is_modern
+        is_put_off = _is_put_off(session, answer.status)
         if is_put_off and not content.strip():
             raise _PutOff
         try:
