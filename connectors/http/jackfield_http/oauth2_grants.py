@@ -542,10 +542,11 @@ def _refuses_grant(error: JackfieldError) -> bool:
     """Return whether a provider explicitly refused a refresh token: with a status of 4xx, or with
     an error in a success.
 
-    Refusals of the client, timeouts and rate limits do not count.
+    Refusals of the client, timeouts, rate limits and what something else may have answered do not
+    count.
     """
     said = error.provider
-    if said is None or said.code in _PASSING_CODES or isinstance(error, RateLimited):
+    if said is None or said.code in _PASSING_CODES or isinstance(error, RateLimited | Unavailable):
         return False
     status = said.http_status or 0
     is_explicit = 400 <= status < 500 or 200 <= status < 300
