@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Iterator
 
 import pytest
 
 from clocks import FakeClock
+from jackfield.boundary.looks import DECLARED
 from jackfield_store.database import open_database
 from jackfield_store.runtime import Jackfield
 from postgres import database_url, no_tables, postgres_database, postgres_server, postgres_url
@@ -17,10 +17,10 @@ __all__ = ["database_url", "no_tables", "postgres_database", "postgres_server", 
 
 @pytest.fixture
 def upgraded(database_url: str) -> str:
-    """A database whose tables are there. Functions of earlier tests are gone, whose looks would
-    count for one at the same place.
+    """A database whose tables are there. Functions of earlier tests are gone, which a thread of
+    theirs may still hold: their looks would count for one of the same name.
     """
-    gc.collect()
+    DECLARED.clear()
     open_database(database_url, migrate=True).close()
     return database_url
 
