@@ -39,7 +39,6 @@ from jackfield.connector.context import (
 )
 from jackfield.connector.conversion import dumped_or_fault
 from jackfield.connector.reading import AttemptEvents
-from jackfield.connector.streamed import store_files
 from jackfield.kernel.clock import Deadline, SharedDeadline
 from jackfield.kernel.dataclass import dataclass, field, replace
 from jackfield.kernel.errors import (
@@ -706,6 +705,8 @@ class Attempts(SecretHolder):
             )
             return _NOTHING
         if self.plan.code.returns_files:
+            from jackfield.connector.streamed import store_files
+
             store_files(output, call.files)
         return dumped_or_fault(output)
 

@@ -6,11 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from pydantic import ValidationError
-
 from jackfield.call.call_rules import refuse_job_timeout
 from jackfield.call.filling import by_value, fill
-from jackfield.connector.models import model_faults
+from jackfield.connector.model_faults import model_faults
 from jackfield.invocation.file_references import names_files
 from jackfield.kernel.errors import Detail, InvalidInput
 from jackfield.kernel.exact import without_decimals
@@ -201,8 +199,6 @@ def typed(plan: Plan, values: Mapping[str, Any], files: Mapping[str, Any] | None
             values, context={"files": files} if files else None
         )
     except ValueError as error:
-        if not isinstance(error, ValidationError):
-            raise
         raise _refusal(plan, model_faults(error)) from None
     faults = list(inputs.rules())
     if faults:

@@ -28,8 +28,8 @@ from jackfield.connections.secret_references import (
     references,
     refuse_references,
 )
+from jackfield.connector.connection_values import connection_values
 from jackfield.connector.context import OpenContext
-from jackfield.connector.models import connection_values
 from jackfield.kernel.dataclass import dataclass
 from jackfield.kernel.errors import Detail, InvalidConnection, JackfieldError, Sent, Unavailable
 from jackfield.kernel.failures import contained

@@ -24,6 +24,7 @@ from pydantic_core import CoreSchema, PydanticUndefined, core_schema
 
 from jackfield.connector.connection_steps import Account, Step
 from jackfield.connector.context import OpenContext
+from jackfield.connector.model_faults import model_faults
 from jackfield.kernel.errors import Detail, InvalidConnection, InvalidOutput, JackfieldError, Sent
 from jackfield.kernel.pointers import pointer
 from jackfield.kernel.secrecy import SecretHolder
@@ -257,23 +258,6 @@ _CLOSED = ConfigDict(
 )
 
 
-def model_faults(error: ValidationError) -> list[Detail]:
-    """Return the faults that an author's model found in values that passed their schema; no value
-    is quoted.
-    """
-    return [
-        Detail(pointer(*item["loc"]), _sentence(item))
-        for item in error.errors(include_url=False, include_input=False)
-    ]
-
-
-def _sentence(item: Mapping[str, Any]) -> str:
-    if item["type"] == "missing":
-        return "is missing"
-    reason = item.get("ctx", {}).get("error")
-    return str(reason) if isinstance(reason, ValueError) else "is not valid"
-
-
 class Inputs(SecretHolder, BaseModel):
     """Inputs of an action. Field names are snake_case in Python and camelCase in JSON.
 
@@ -470,26 +454,6 @@ class ConnectionType(SecretHolder, BaseModel):
         the provider has no operation for this, which is the default.
         """
         return False
-
-
-def connection_values(
-    model: type[ConnectionType], values: Mapping[str, Any], name: str | None
-) -> ConnectionType:
-    """Return a connection's values as the author's typed object. ``name`` is the connection's, None
-    for an inline connection.
-
-    :raises InvalidConnection: if the model refuses the values.
-    """
-    try:
-        return model.model_validate(values)
-    except ValidationError as error:
-        faults = model_faults(error)
-    which = f"the connection '{name}'" if name else "the inline connection"
-    raise InvalidConnection(
-        f"the values of {which} ({model.key}) do not fit together",
-        details=faults,
-        hint="See the details.",
-    )
 
 
 def check_reason(

@@ -18,11 +18,13 @@ from jackfield.call.waiter import LoopThread
 from jackfield.connector.actions import Action, Option
 from jackfield.connector.budget import Limits, Warmup
 from jackfield.connector.connection_steps import Account, Step
+from jackfield.connector.connection_values import connection_values
 from jackfield.connector.context import IdempotencyKey, OpenContext, entered
 from jackfield.connector.conversion import Handle, dumped
 from jackfield.connector.declare import Connector
 from jackfield.connector.grants import Grant
-from jackfield.connector.models import ConnectionType, Inputs, connection_values, model_faults
+from jackfield.connector.model_faults import model_faults
+from jackfield.connector.models import ConnectionType, Inputs
 from jackfield.connector.streamed import store_files
 from jackfield.kernel.clock import SharedDeadline, SystemClock
 from jackfield.kernel.errors import Detail, Internal, InvalidConnection, InvalidInput, Sent
@@ -326,11 +328,9 @@ class _Question:
 
         :raises InvalidInput: if the model or the author's rules refuse them.
         """
-        from pydantic import ValidationError
-
         try:
             inputs = self.action.inputs.model_validate(self._given[1])
-        except ValidationError as error:
+        except ValueError as error:
             raise self._refusal(model_faults(error)) from None
         faults = list(inputs.rules())
         if faults:

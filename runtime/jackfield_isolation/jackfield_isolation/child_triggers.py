@@ -8,12 +8,10 @@ from base64 import b64decode, b64encode
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from pydantic import ValidationError
-
 from jackfield.connector.conversion import payload
 from jackfield.connector.declare import Connector
 from jackfield.connector.hook_requests import HookRequest, Malformed
-from jackfield.connector.models import model_faults
+from jackfield.connector.model_faults import model_faults
 from jackfield.connector.triggers import (
     Forged,
     Gone,
@@ -69,7 +67,7 @@ class ChildTriggers:
         """
         try:
             faults = list(self._inputs(key, inputs).rules())
-        except ValidationError as error:
+        except ValueError as error:
             faults = model_faults(error)
         if faults:
             raise InvalidInput("the inputs are not valid", details=faults)

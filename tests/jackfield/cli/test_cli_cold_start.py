@@ -10,6 +10,8 @@ import sys
 from pathlib import Path
 from unittest import mock
 
+import pytest
+
 from jackfield_store.database import open_database
 from shell import Shell
 from stage import clean_environment
@@ -83,3 +85,23 @@ def test_a_list_beside_a_database_opens_few_files(tmp_path: Path) -> None:
     assert alone == 1
     assert beside <= 3
     assert more <= few + 500
+
+
+@pytest.mark.parametrize(
+    "noun",
+    ["callbacks", "mcp-servers", "oauth-clients", "schedules", "subscriptions", "suppressions"],
+)
+def test_a_list_of_a_declared_noun_loads_no_model(shell: Shell, tmp_path: Path, noun: str) -> None:
+    """The verbs of a declared noun open the runtime where the noun needs it, and pydantic, which
+    costs a third of such a command, is loaded with the first connector.
+    """
+    url = f"sqlite:///{tmp_path / 'journal.db'}"
+    open_database(url, migrate=True).close()
+    answer = shell.python(
+        f"import os, sys\nos.environ['JACKFIELD_DATABASE_URL'] = {url!r}\n"
+        "from jackfield.cli.main import main\n"
+        f"main(['{noun}', 'list'])\nprint(sorted(sys.modules), file=sys.stderr)"
+    )
+    assert answer.out.startswith("[]")
+    assert "'jackfield.cli.main'" in answer.err
+    assert "'pydantic'" not in answer.err

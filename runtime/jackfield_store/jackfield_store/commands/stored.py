@@ -57,7 +57,8 @@ def selected_workspace(arguments: Namespace, storage: Storage) -> str:
 
     :raises UnknownWorkspace: if it does not exist.
     """
-    name: str = arguments.workspace or os.environ.get("JACKFIELD_WORKSPACE") or "default"
+    named: str | None = getattr(arguments, "workspace", None)
+    name = named or os.environ.get("JACKFIELD_WORKSPACE") or "default"
     storage.require(name)
     return name
 

@@ -435,14 +435,13 @@ def mcp_servers(
     """Return the live MCP servers of a runtime's workspace; the audit log attributes changes to
     ``actor``. ``guard`` limits the hosts that a remote ``origin`` reaches.
 
-    :raises InvalidInvocation: if there is no database, or jackfield-mcp is not installed.
+    :raises InvalidInvocation: if there is no database.
     """
     if not jackfield.storage.enabled:
         raise InvalidInvocation(
             "MCP servers need a database, and there is none",
             hint="Set JACKFIELD_DATABASE_URL to a database URL.",
         )
-    kind()
     return McpServers(jackfield, actor, origin, guard)
 
 

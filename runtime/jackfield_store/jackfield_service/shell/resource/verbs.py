@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from functools import partial
-from typing import Any, TypeVar
+from contextlib import ExitStack, contextmanager
+from functools import cache, partial
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from jackfield.cli.parsing import Namespace, Parser, Verb
 from jackfield.cli.session import Noun, caller, declare_pages, open_jackfield, pages
+from jackfield.kernel.clock import SystemClock
 from jackfield_service.shell.resource.resource import Act, Resource, Visit
-from jackfield_store.commands.stored import actor
+from jackfield_store.commands.stored import actor, open_storage, selected_workspace
 from jackfield_store.runtime import stored
+
+if TYPE_CHECKING:
+    from jackfield_store.runtime import Jackfield
 
 T = TypeVar("T")
 _NAMES = {"create": "add", "change": "update", "enable": "resume", "disable": "pause"}
@@ -25,19 +29,26 @@ def noun(resource: Resource[T]) -> Noun[T]:
 
     @contextmanager
     def opened(arguments: Namespace) -> Iterator[T]:
-        with stored(open_jackfield(arguments if "workspace" in arguments else None)) as jackfield:
-            jackfield.storage.require(jackfield.workspace)
-            visit = Visit(
-                jackfield.storage,
-                jackfield.workspace,
-                jackfield.clock,
-                caller(),
-                actor(),
-                "operator",
-                lambda: jackfield,
-                base=partial(jackfield.storage.shared.value, "publicUrl"),
+        with ExitStack() as stack:
+            storage = stack.enter_context(open_storage())
+
+            @cache
+            def runtime() -> Jackfield:
+                jackfield = open_jackfield(arguments if "workspace" in arguments else None)
+                return stored(stack.enter_context(jackfield))
+
+            yield resource.opens(
+                Visit(
+                    storage,
+                    selected_workspace(arguments, storage),
+                    SystemClock(),
+                    caller(),
+                    actor(),
+                    "operator",
+                    runtime,
+                    base=partial(storage.shared.value, "publicUrl"),
+                )
             )
-            yield resource.opens(visit)
 
     return Noun(opened)
 

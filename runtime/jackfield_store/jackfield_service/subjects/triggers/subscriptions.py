@@ -8,10 +8,9 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from pydantic import ValidationError
-
 from jackfield.call.call_rules import seen_connection
 from jackfield.callers import Request, may
+from jackfield.connector.model_faults import model_faults
 from jackfield.kernel.clock import moment
 from jackfield.kernel.dataclass import replace
 from jackfield.kernel.errors import (
@@ -435,7 +434,6 @@ def check_inputs(
     :raises InvalidInvocation: if the inputs do not fit the model.
     """
     from jackfield.connector.context import entered
-    from jackfield.connector.models import model_faults
 
     if not isinstance(inputs, Mapping):
         raise _invalid("/inputs", "must be an object")
@@ -452,10 +450,10 @@ def check_inputs(
             found: Sequence[Detail] = tuple(given.rules())
             if not found:
                 return given
-    except ValidationError as error:
-        found = model_faults(error)
     except InvalidInput as error:  # of a connector in a process of its own
         found = error.details
+    except ValueError as error:
+        found = model_faults(error)
     raise _refusal(found, manifest.key, trigger)
 
 
