@@ -1,69 +1,78 @@
-"""Bodies on their way to where they belong: nothing of them is written to a temporary file in
-clear.
-"""
+"""Bodies of all operations: each is judged by the shape that the API's description publishes."""
 
 from __future__ import annotations
 
-import contextlib
-import http.client
-import json
-import tempfile
-from pathlib import Path
+import re
+from collections.abc import Iterator
 from typing import Any
 
+import jsonschema_rs
 import pytest
 
-from http_stand import Client, say
+from http_stand import Client, Stand, standing
+from jackfield_service.shell.http.table import OPERATIONS
+from jackfield_service.shell.operations.operation import Operation
+
+OTHERS = ("Invocation", "Batch", "Message", "StateFile")
+"""Shapes with judges of their own: the pipe's, MCP's and that of files."""
+JUDGED = [
+    operation
+    for operation in OPERATIONS
+    if operation.body is not None and operation.body.isalpha() and operation.body not in OTHERS
+]
+VALUES: tuple[Any, ...] = (7.5, "\n", [[]], True, {"": []})
 
 
-def test_a_form_is_not_put_into_a_temporary_file(
-    client: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The file of a form goes into the file store as it arrives, whatever stands before it; after
-    it, nothing may follow but fields.
+@pytest.fixture(name="stand", scope="module")
+def _stand(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stand]:
+    with standing(tmp_path_factory.mktemp("bodies")) as found:
+        yield found
+
+
+@pytest.fixture(name="api", scope="module")
+def _api(stand: Stand) -> dict[str, Any]:
+    found: dict[str, Any] = stand.client().get("/openapi.json").json
+    return found
+
+
+@pytest.fixture(name="clients", scope="module")
+def _clients(stand: Stand) -> dict[str, Client]:
+    clients = {"approve": stand.client("approve"), "platform": stand.platform()}
+    return {**clients, "manage": stand.client()}
+
+
+def wrong(api: dict[str, Any], shape: str) -> Iterator[tuple[Any, str]]:
+    """Bodies without this shape, with the place of the fault: not an object, an unknown member, and
+    each member with a value that it does not allow.
     """
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "nowhere"))
-    part = (
-        b"--x\r\nContent-Disposition: form-data; name=f; filename=a\r\n\r\n"
-        + b"\r\n--y" * 600_000
-        + b"\r\n"
-    )
-    field = b"--x\r\nContent-Disposition: form-data; name=g\r\n\r\na field\r\n"
-    for body, status in (
-        (field + part + field + b"--x--\r\n", 201),
-        (part + part + b"--x--\r\n", 400),
-        (part, 400),
-        (field * 12 + part, 400),
-    ):
-        answer = client.post("/v1/files", body, Content_Type="multipart/form-data; boundary=x")
-        assert answer.status == status, answer.body
-    found = client.get("/v1/files").json["items"]
-    assert [file["size"] for file in found] == [3_000_000]
-    assert client.get(f"/v1/files/{found[0]['file']}").body == b"\r\n--y" * 600_000
+    about = api["components"]["schemas"][shape]
+    allows = jsonschema_rs.validator_for({**about, "components": api["components"]}).iter_errors
+    yield [], ""
+    yield {"nothing": 1}, "/nothing"
+    for name in about["properties"]:
+        for value in VALUES:
+            if any([*fault.instance_path][:1] == [name] for fault in allows({name: value})):
+                yield {name: value}, f"/{name}"
+                break
+    for name in about.get("required", ()):
+        yield {}, f"/{name}"
 
 
-def test_a_body_of_unknown_length_is_not_written_in_clear(
-    client: Client, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("operation", JUDGED, ids=lambda operation: operation.name)
+def test_a_body_without_its_shape_is_refused_at_each_place(
+    clients: dict[str, Client], api: dict[str, Any], operation: Operation
 ) -> None:
-    """What waits in a temporary file is encrypted: bodies may contain secrets."""
-    written: list[bytes] = []
+    """By the status 400 and a Detail with a pointer, before anything is looked up."""
+    path = re.sub(r"\{w\}", "acme-1", operation.path)
+    path = re.sub(r"\{\w+\}", "nothing", path)
+    client = clients.get(str(operation.scope), clients["manage"])
+    for body, place in wrong(api, str(operation.body)):
+        answer = client.call(operation.method, path, body)
+        assert (answer.status, answer.json["code"]) == (400, "invalid_request"), (body, answer.body)
+        found = [fault["path"] for fault in answer.json["details"]]
+        assert [each for each in found if each == place or each.startswith(f"{place}/")], body
 
-    class Watched(tempfile.SpooledTemporaryFile[bytes]):
-        """A temporary file whose content is seen."""
 
-        def write(self, data: Any) -> int:
-            """Write, and tell."""
-            written.append(bytes(data))
-            return super().write(data)
-
-    monkeypatch.setattr(tempfile, "SpooledTemporaryFile", Watched)
-    body = json.dumps(say("say", text="sesame" * 300_000)).encode()
-    headers = {"Authorization": f"Bearer {client.token}", "Content-Type": "application/json"}
-    with contextlib.closing(
-        http.client.HTTPConnection("127.0.0.1", client.port, timeout=120)
-    ) as connection:
-        connection.request("POST", "/v1/invocations", iter([body]), headers, encode_chunked=True)
-        answer = connection.getresponse()
-        assert (answer.status, b"sesamesesame" in answer.read()) == (200, True)
-    assert len(b"".join(written)) == len(body)
-    assert b"sesamesesame" not in b"".join(written)
+def test_most_bodies_are_judged_by_their_shape() -> None:
+    """Also those of operations that are no acts of a declared noun."""
+    assert len({operation.body for operation in JUDGED}) >= 20

@@ -92,7 +92,11 @@ def test_a_server_is_added_called_reviewed_and_removed(stand: Stand, notes: Tool
         {"other": {}},
     ]
     for wrong in bad:
-        assert client.post("/v1/mcp-servers/notes:overlay", {"actions": wrong}).status in (404, 422)
+        assert client.post("/v1/mcp-servers/notes:overlay", {"actions": wrong}).status in (
+            400,
+            404,
+            422,
+        )
     notes.tools[0]["title"] = "Other"
     # lists the tools anew
     client.post("/v1/connections", {"name": "other", "type": "mcp.notes/anonymous", "values": {}})
@@ -194,14 +198,14 @@ def test_tenants_see_their_own_alone(stand: Stand, notes: ToolServer) -> None:
 @pytest.mark.parametrize(
     ("body", "status"),
     [
-        ({"name": "Notes!", "url": "https://mcp.example.com/mcp"}, 422),
+        ({"name": "Notes!", "url": "https://mcp.example.com/mcp"}, 400),
         ({"name": "notes", "url": "http://mcp.example.com/mcp"}, 403),
         ({"name": "notes", "url": "stdio:server"}, 422),
         ({"name": "notes"}, 400),
-        ({"name": "notes", "url": "https://mcp.example.com/mcp", "headers": {}}, 422),
-        ({"name": "notes", "url": "https://mcp.example.com/mcp", "title": 7}, 422),
-        ({"name": "notes", "url": "https://mcp.example.com/mcp", "trust": None}, 422),
-        ({"name": "notes", "url": "https://mcp.example.com/mcp", "shared": "yes"}, 422),
+        ({"name": "notes", "url": "https://mcp.example.com/mcp", "headers": {}}, 400),
+        ({"name": "notes", "url": "https://mcp.example.com/mcp", "title": 7}, 400),
+        ({"name": "notes", "url": "https://mcp.example.com/mcp", "trust": None}, 400),
+        ({"name": "notes", "url": "https://mcp.example.com/mcp", "shared": "yes"}, 400),
     ],
 )
 def test_wrong_servers(stand: Stand, body: dict[str, object], status: int) -> None:

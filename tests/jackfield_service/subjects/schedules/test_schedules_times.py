@@ -130,10 +130,9 @@ MEANT: tuple[tuple[dict[str, Any], str, str], ...] = (
     *(({"every": text}, "/every", _MONTHS) for text in ("1M", " 1M ", "P1M", "p1m")),
     ({"at": "1M"}, "/at", _MONTHS),
     ({"every": "1h", "anchor": "1M"}, "/anchor", _MONTHS),
-    *(
-        ({"every": number}, "/every", "from 1s to 366d")
-        for number in (10**400, -(10**400), 1.5, True, "PT", "-5m", "4.35s", "P1Y")
-    ),
+    *(({"every": number}, "/every", "more than 308 digits") for number in (10**400, -(10**400))),
+    *(({"every": number}, "/every", "a string or a whole number") for number in (1.5, True)),
+    *(({"every": number}, "/every", "from 1s to 366d") for number in ("PT", "-5m", "4.35s", "P1Y")),
 )
 """Members that mean nothing, two things, or something on this machine alone, with the place and a
 part of their refusal.

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from functools import cache, partial
+from functools import partial
 from typing import Any, TypeVar
 
 from starlette.requests import Request
@@ -14,13 +14,13 @@ from starlette.responses import Response
 
 from jackfield.callers.actor import Actor
 from jackfield.kernel.errors import JackfieldError
+from jackfield_service.shell.http.bodies import members_of
 from jackfield_service.shell.http.endpoints import page_of
 from jackfield_service.shell.http.parameters import asked
 from jackfield_service.shell.http.query_parts import filters, paged
 from jackfield_service.shell.identity.identity import Identity
 from jackfield_service.shell.operations.operation import ON_BEHALF, Endpoint, Method, Operation
 from jackfield_service.shell.process.server_context import ServerContext
-from jackfield_service.shell.requests.body import members_of
 from jackfield_service.shell.requests.json_response import answer
 from jackfield_service.shell.requests.problem import Problem, of_error
 from jackfield_service.shell.resource.resource import Act, Judge, Resource, Waits
@@ -109,12 +109,12 @@ def _endpoint(resource: Resource[Any], act: Act, body: str | None) -> Endpoint:
         return page_of(
             partial(done, resource), act.does, resource.row, resource.filters, act.query or {}
         )
-    creates, members = act.name == "create", cache(partial(resource.members, body or ""))
+    creates = act.name == "create"
 
     async def endpoint(request: Request, server: ServerContext, identity: Identity) -> Response:
         given = [] if creates else [request.path_params[resource.key]]
         if body is not None:
-            given.append(await members_of(request, *members()))
+            given.append(await members_of(request, body, drops_nulls=True))
         further = asked(request, act.query or {})
         found = await done(
             resource, request, server, identity, lambda things: act.does(things, *given, **further)

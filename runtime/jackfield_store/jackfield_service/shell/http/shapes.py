@@ -4,12 +4,11 @@ of the server itself.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from types import ModuleType
+from collections.abc import Iterable
 
-from jackfield_service.shell.finding import surfaces
 from jackfield_service.shell.http.shape_parts import ANY, STRING, Json, list_of, object_of
 from jackfield_service.shell.operations.operation import Operation
+from jackfield_service.shell.resource.judged import described
 
 _LIST = "List"
 _OWN: dict[str, Json] = {
@@ -41,13 +40,6 @@ _OWN: dict[str, Json] = {
 }
 
 
-def _described(module: ModuleType) -> Iterable[Mapping[str, Json]]:
-    return (
-        *(one.described() for one in getattr(module, "RESOURCES", ())),
-        getattr(module, "SHAPES", {}),
-    )
-
-
 def shapes(operations: Iterable[Operation]) -> dict[str, Json]:
     """Return all schemas as OpenAPI components. If no subject describes the list that an operation
     returns, its schema is a page of the items.
@@ -55,13 +47,10 @@ def shapes(operations: Iterable[Operation]) -> dict[str, Json]:
     :raises ValueError: if two subjects describe one name.
     """
     found: dict[str, Json] = {}
-    for described in (
-        *(shape for module in surfaces("shapes", "subject") for shape in _described(module)),
-        _OWN,
-    ):
-        if twice := found.keys() & described.keys():
+    for own in (*described(), _OWN):
+        if twice := found.keys() & own.keys():
             raise ValueError(f"described twice: {', '.join(sorted(twice))}")
-        found |= described
+        found |= own
     lists = {
         answer
         for operation in operations

@@ -8,7 +8,6 @@ import secrets
 import tempfile
 import threading
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from collections.abc import Set as AbstractSet
 from functools import partial
 from io import BytesIO
 from typing import Any, TypeVar
@@ -30,7 +29,7 @@ _CROWD = 500
 """Number of values from which a body is validated in a thread, whatever its size: an invalid value
 takes 8 µs, a string of 200 kB takes 2 ms.
 """
-_MEMBERS = 1024 * 1024
+_SPOOLED = 1024 * 1024
 ALWAYS_FITS = 64 * 1024
 """Size in bytes up to which a body does not count in the quota."""
 
@@ -64,7 +63,7 @@ async def read_body(request: Request, limit: int) -> bytes:
     announced = request.headers.get("content-length", "")
     if announced.isdigit() and int(announced) > limit:
         raise TooLarge(limit)
-    if not announced and limit > _MEMBERS:
+    if not announced and limit > _SPOOLED:
         return await _spooled(request, limit)
     pieces, size = [], 0
     async for piece in bounded(request, limit):
@@ -92,7 +91,7 @@ async def _spooled(request: Request, limit: int) -> bytes:
     """
     cipher = Cipher(algorithms.AES256(secrets.token_bytes(32)), modes.CTR(bytes(16)))
     sealing, opening = cipher.encryptor(), cipher.decryptor()
-    with tempfile.SpooledTemporaryFile(_MEMBERS) as file:
+    with tempfile.SpooledTemporaryFile(_SPOOLED) as file:
         async for piece in bounded(request, limit):
             file.write(sealing.update(piece))
         size = file.tell()
@@ -162,39 +161,6 @@ def crowded(value: object, size: int = LARGE) -> bool:
             count += len(item)
             waiting.extend(item[:_CROWD])
     return count > _CROWD
-
-
-async def members_of(
-    request: Request, needed: set[str], optional: frozenset[str] | set[str] = frozenset()
-) -> dict[str, Any]:
-    """Read a body that is an object with exactly these members. If none is needed, an empty body
-    counts as an object without members.
-
-    :raises TooLarge: over a megabyte.
-    :raises InvalidInvocation: if it is not JSON.
-    :raises Problem: 400 if it is not such an object.
-    """
-    text = await read_body(request, _MEMBERS)
-    body = await decoded(text, request) if text or needed else {}
-    if not isinstance(body, dict) or not needed <= set(body) or not set(body) <= needed | optional:
-        names = [f"'{name}'" for name in sorted(needed)] + [
-            f"'{name}' (optional)" for name in sorted(optional - needed)
-        ]
-        unknown = _unknown(body, needed | optional)
-        raise Problem(
-            400,
-            f"the body must be a JSON object with the members {', '.join(names)} and no "
-            f"others{unknown}",
-        )
-    return body
-
-
-def _unknown(body: object, known: AbstractSet[str]) -> str:
-    """Name the unknown members of a body, as the end of a sentence; return an empty string without
-    unknown members.
-    """
-    names = [name[:80] for name in sorted(set(body) - known)[:3]] if isinstance(body, dict) else []
-    return f"; it has {', '.join(map(repr, names))}" if names else ""
 
 
 class BodyQuota(ProcessLocal):

@@ -195,12 +195,6 @@ class Resource(Generic[T]):
         """Name of the shape of a new object."""
         return f"Created{self.one}" if self._of(Is.ONCE) else self.shown
 
-    def members(self, shape: str) -> tuple[set[str], set[str]]:
-        """Return the required and the optional members of a body with this shape."""
-        schema = self.described()[shape]
-        needed = set(schema["required"])
-        return needed, schema["properties"].keys() - needed
-
     def choices(self) -> dict[str, list[str]]:
         """Return the values of the filters with a fixed set of values."""
         return {

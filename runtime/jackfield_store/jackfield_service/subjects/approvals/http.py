@@ -9,14 +9,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from jackfield.kernel.hidden import visible_json
+from jackfield_service.shell.http.bodies import members_of
 from jackfield_service.shell.http.parameters import limit_of
 from jackfield_service.shell.http.query_parts import BY_MOMENT, filters, paged
 from jackfield_service.shell.identity.identity import Identity
 from jackfield_service.shell.operations.operation import Operation
 from jackfield_service.shell.process.server_context import ServerContext
-from jackfield_service.shell.requests.body import members_of
 from jackfield_service.shell.requests.json_response import dumps
-from jackfield_service.shell.requests.problem import Problem
 from jackfield_store.recording.decisions import STATUSES, WaitingCalls
 
 T = TypeVar("T")
@@ -87,11 +86,7 @@ async def declined(request: Request, server: ServerContext, identity: Identity) 
 
 async def _given(request: Request) -> dict[str, str]:
     """Return the reason of a decision, and the digest of the displayed call."""
-    given = await members_of(request, set(), {"why", "digest"})
-    for name, value in given.items():
-        if not isinstance(value, str):
-            raise Problem(400, f"'{name}' must be a text")
-    return dict(given)
+    return await members_of(request, "Decision")
 
 
 OPERATIONS: tuple[Operation, ...] = (

@@ -9,12 +9,11 @@ from starlette.responses import Response
 
 from jackfield.kernel.clock import moment
 from jackfield.kernel.errors import InvalidInvocation, JackfieldError
+from jackfield_service.shell.http.bodies import members_of
 from jackfield_service.shell.http.resources import done, operations
 from jackfield_service.shell.identity.identity import Identity
 from jackfield_service.shell.process.server_context import ServerContext
-from jackfield_service.shell.requests.body import members_of
 from jackfield_service.shell.requests.json_response import answer
-from jackfield_service.shell.requests.problem import Problem
 from jackfield_service.subjects.callbacks.callbacks import OVERLAP, Callbacks
 from jackfield_service.subjects.callbacks.subject import (
     CALLBACKS,
@@ -28,10 +27,8 @@ async def rotated(request: Request, server: ServerContext, identity: Identity) -
     """Serve ``POST /v1/callbacks/{id}:rotate``: a new secret; the present one stays valid for a
     while.
     """
-    given = await members_of(request, set(), {"overlapSeconds"})
+    given = await members_of(request, "CallbackRotation")
     overlap, identifier = given.get("overlapSeconds", OVERLAP), request.path_params["id"]
-    if isinstance(overlap, bool) or not isinstance(overlap, int | float):
-        raise Problem(400, "'overlapSeconds' must be a number")
 
     def rotate(callbacks: Callbacks) -> dict[str, object]:
         callbacks.find(identifier)
@@ -63,13 +60,9 @@ def _damaged(error: JackfieldError) -> int | None:
 
 async def recovered(request: Request, server: ServerContext, identity: Identity) -> Response:
     """Serve ``POST /v1/callbacks/{id}:recover``: send undelivered events since a time."""
-    since, identifier = (await members_of(request, {"since"}))["since"], request.path_params["id"]
-    if not isinstance(since, str):
-        raise Problem(
-            400, "'since' must be a string: an RFC 3339 time, a date, or a duration before now"
-        )
+    given, identifier = await members_of(request, "CallbackRecovery"), request.path_params["id"]
     await done(CALLBACKS, request, server, identity, lambda callbacks: callbacks.find(identifier))
-    at = moment(since, server.clock.time(), -1, "'since'")
+    at = moment(given["since"], server.clock.time(), -1, "'since'")
     found = await done(
         DELIVERIES, request, server, identity, lambda deliveries: deliveries.recover(identifier, at)
     )

@@ -14,6 +14,7 @@ from starlette.responses import Response
 
 from jackfield.kernel.clock import Deadline, SystemClock, iso
 from jackfield.kernel.errors import InvalidConnection, JackfieldError
+from jackfield_service.shell.http.bodies import members_of
 from jackfield_service.shell.http.endpoints import page_of
 from jackfield_service.shell.http.query_parts import BY_MOMENT, filters, paged
 from jackfield_service.shell.http.resources import actor_of
@@ -21,14 +22,14 @@ from jackfield_service.shell.identity.identity import Identity
 from jackfield_service.shell.operations.operation import ON_BEHALF, Operation
 from jackfield_service.shell.process.server_context import ServerContext
 from jackfield_service.shell.requests.json_response import answer
-from jackfield_service.shell.requests.problem import Problem, of_error
+from jackfield_service.shell.requests.problem import of_error
 from jackfield_service.subjects.connect.confirmation import being_confirmed
 from jackfield_service.subjects.connect.connecting import PAGE, Connecting
 from jackfield_service.subjects.connect.operations import connecting
 from jackfield_service.subjects.connect.session import ConnectSession
 from jackfield_service.subjects.connect.table import UnknownSession
 from jackfield_service.subjects.connect.trials import SECONDS
-from jackfield_service.subjects.tenants.http import done, object_of
+from jackfield_service.subjects.tenants.http import done
 
 T = TypeVar("T")
 _REFUSED = 422
@@ -42,7 +43,7 @@ another.
 async def created(request: Request, server: ServerContext, identity: Identity) -> Response:
     """Serve ``POST /v1/workspaces/{w}/connect-sessions``. Only this response contains the link."""
     body, actor, page = (
-        await object_of(request),
+        await members_of(request, "NewConnectSession"),
         actor_of(request, identity),
         server.link(request, PAGE),
     )
@@ -64,17 +65,9 @@ async def created(request: Request, server: ServerContext, identity: Identity) -
 
 async def confirmed(request: Request, server: ServerContext, identity: Identity) -> Response:
     """Serve ``POST /v1/workspaces/{w}/connect-sessions/{id}:confirm``."""
-    body, actor = await object_of(request), actor_of(request, identity)
-    proof, user, state = body.get("proof"), body.get("user"), body.get("digest")
-    is_known = body.keys() <= {"proof", "user", "digest"} and (
-        "digest" not in body or isinstance(state, str)
-    )
-    if not is_known or not isinstance(proof, str) or not isinstance(user, str):
-        raise Problem(
-            400,
-            "the body must be a JSON object with the strings 'proof' and 'user', and 'digest' if "
-            "it is to be compared",
-        )
+    body = await members_of(request, "ConnectConfirmation")
+    proof, user, state = body["proof"], body["user"], body.get("digest")
+    actor = actor_of(request, identity)
     identifier = request.path_params["id"]
 
     def confirm(sessions: Connecting) -> dict[str, Any] | None:

@@ -9,6 +9,7 @@ from jackfield_service.shell.http.shape_parts import (
     COUNT,
     EFFECT,
     MOMENT,
+    NAME,
     NULLABLE,
     STRING,
     STRINGS,
@@ -180,7 +181,7 @@ SHAPES: dict[str, Json] = {
     "Removal": object_of(("removed",), removed={"type": "array", "items": _KEY_AND_VERSION}),
     "OptionsOver": object_of(
         (),
-        connection=NULLABLE,
+        connection={**NAME, "type": ["string", "null"]},
         inputs={"type": "object", "description": "The values that the form has so far."},
     ),
     "ActionList": {

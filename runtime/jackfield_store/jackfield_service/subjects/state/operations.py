@@ -7,10 +7,8 @@ An object has changed if its displayed form differs before and after.
 from __future__ import annotations
 
 import hashlib
-import json
 import logging
 import os
-import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from itertools import islice
@@ -28,8 +26,8 @@ from jackfield.kernel.errors import (
     did_you_mean,
 )
 from jackfield.kernel.pointers import child
-from jackfield.schema import CompiledSchema, compile_schema
-from jackfield_service.shell.finding import surfaces
+from jackfield.schema import CompiledSchema
+from jackfield_service.shell.resource.judged import judge, without_nulls
 from jackfield_service.shell.resource.kinds import Json, Kind, KindRow, kinds
 from jackfield_service.shell.resource.resource import Visit
 from jackfield_service.subjects.state.documents import SETTINGS, shown_name
@@ -47,7 +45,6 @@ _LOCK = "SELECT sequence FROM audit_heads WHERE workspace = :workspace"
 _THERE = "SELECT name FROM workspaces WHERE name = :workspace"
 _MADE, _CHANGED, _ENDED, _ADOPTED, _REFUSED = "make", "change", "end", "adopt", "refused"
 _MOST_TOLD = 500
-_REFERENCE = re.compile(r'"#/components/schemas/(\w+)"')
 
 
 class StateMoved(InvalidInvocation):
@@ -211,27 +208,13 @@ class State:
         """Return objects without members that are null, unless null is a valid value of the
         member.
         """
-        judge = self.judge(self.kinds[kind])
-        return {
-            name: {
-                one: value
-                for one, value in spec.items()
-                if value is not None or not judge.judge({one: None})
-            }
-            for name, spec in things.items()
-        }
+        compiled = self.judge(self.kinds[kind])
+        return {name: without_nulls(spec, compiled) for name, spec in things.items()}
 
     def judge(self, kind: Kind[Any]) -> CompiledSchema:
         """Return the compiled schema for the members of an object."""
         if kind.name not in self._judges:
-            shared = {
-                name: one
-                for module in surfaces("shapes")
-                for name, one in module.SHAPES.items()
-                if name in _references(kind.schema)
-            }
-            schema = {**kind.schema, "required": [], "components": {"schemas": shared}}
-            self._judges[kind.name] = compile_schema(schema, noun=kind.name)
+            self._judges[kind.name] = judge({**kind.schema, "required": []}, noun=kind.name)
         return self._judges[kind.name]
 
 
@@ -632,10 +615,6 @@ def _changed(settings: Settings) -> Json:
         for name, guard in shown["guards"].items()
     }
     return {name: value for name, value in shown.items() if value != usual.get(name)}
-
-
-def _references(schema: Json) -> set[str]:
-    return set(_REFERENCE.findall(json.dumps(schema)))
 
 
 def _every(_name: str) -> bool:

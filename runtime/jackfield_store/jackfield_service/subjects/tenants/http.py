@@ -12,6 +12,7 @@ from starlette.responses import Response
 
 from jackfield.kernel.clock import moment
 from jackfield.kernel.errors import InvalidInvocation
+from jackfield_service.shell.http.bodies import members_of
 from jackfield_service.shell.http.endpoints import Row, filtered
 from jackfield_service.shell.http.parameters import flag, limit_of
 from jackfield_service.shell.http.query_parts import BY_KEY, FLAG, TEXT, WHEN, paged
@@ -19,9 +20,7 @@ from jackfield_service.shell.http.resources import actor_of
 from jackfield_service.shell.identity.identity import Identity
 from jackfield_service.shell.operations.operation import ON_BEHALF, Operation
 from jackfield_service.shell.process.server_context import ServerContext
-from jackfield_service.shell.requests.body import decoded, read_body
 from jackfield_service.shell.requests.json_response import answer
-from jackfield_service.shell.requests.problem import Problem
 from jackfield_service.subjects.connect.connecting import open_sessions
 from jackfield_service.subjects.connections.http.connections import STATUS_FILTER
 from jackfield_service.subjects.tenants import Tenants, usage
@@ -31,8 +30,6 @@ from jackfield_service.subjects.tokens.http import TOKENS, creation, page
 from jackfield_store.access.settings import IMAGES
 
 T = TypeVar("T")
-
-_LARGEST = 1024 * 1024
 
 
 async def listed(request: Request, server: ServerContext, identity: Identity) -> Response:
@@ -54,7 +51,10 @@ async def put(request: Request, server: ServerContext, identity: Identity) -> Re
     """Serve ``PUT /v1/workspaces/{w}``: create a workspace, or change the given settings of an
     existing one.
     """
-    changes, name = await object_of(request), request.path_params["w"]
+    changes, name = (
+        await members_of(request, "WorkspaceSettings"),
+        request.path_params["w"],
+    )
     found, is_new = await done(
         request, server, identity, lambda tenants: tenants.put(name, changes)
     )
@@ -67,7 +67,7 @@ async def put(request: Request, server: ServerContext, identity: Identity) -> Re
 
 async def changed(request: Request, server: ServerContext, identity: Identity) -> Response:
     """Serve ``PATCH /v1/workspaces/{w}``: change the given settings."""
-    changes = await object_of(request)
+    changes = await members_of(request, "WorkspaceSettings")
     found = await done(
         request, server, identity, lambda tenants: tenants.change(request.path_params["w"], changes)
     )
@@ -183,18 +183,6 @@ async def done(
         server.revoke_approvals,
     )
     return await (server.slowly if slowly else server.briefly)(lambda: step(tenants))
-
-
-async def object_of(request: Request) -> dict[str, Any]:
-    """Read a body that is an object; a missing body counts as an empty object.
-
-    :raises Problem: 400 if it is not an object.
-    """
-    raw = await read_body(request, _LARGEST)
-    body = await decoded(raw, request) if raw else {}
-    if not isinstance(body, dict):
-        raise Problem(400, "the body must be a JSON object")
-    return body
 
 
 async def shown(request: Request, server: ServerContext, identity: Identity) -> Response:

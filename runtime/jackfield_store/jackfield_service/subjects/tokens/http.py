@@ -13,20 +13,16 @@ from starlette.responses import Response
 from jackfield.callers import TOKEN_SCOPES, Rules
 from jackfield.callers.rules import LISTS
 from jackfield.kernel.clock import moment
+from jackfield.kernel.errors import Detail
+from jackfield_service.shell.http.bodies import invalid_body, members_of
 from jackfield_service.shell.http.endpoints import Row, filtered
 from jackfield_service.shell.http.query_parts import BY_MOMENT, filters, paged
 from jackfield_service.shell.identity.identity import Identity
 from jackfield_service.shell.operations.operation import Operation
 from jackfield_service.shell.process.server_context import ServerContext
-from jackfield_service.shell.requests.body import members_of
 from jackfield_service.shell.requests.json_response import answer
-from jackfield_service.shell.requests.problem import Problem
+from jackfield_service.shell.requests.problem import Problem, of_error
 from jackfield_store.access import Token, Tokens
-
-_LONGEST_MOMENT = 40
-_LONGEST_LIFE = 100 * 365 * 86_400
-"""Maximum lifetime of a token, in seconds."""
-
 
 FILTERS = ("status", "scope", "name")
 """Members by which the list can be filtered."""
@@ -55,31 +51,12 @@ async def creation(request: Request) -> Callable[[Tokens, float], dict[str, Any]
 
     :raises Problem: 400 if a member is unknown or has another type.
     """
-    body = await members_of(
-        request, {"scope"}, {"name", "rules", "quotas", "expiresAt", "expiresIn"}
-    )
-    scope, name, expires, lasts = (
-        body["scope"],
-        body.get("name", ""),
-        body.get("expiresAt"),
-        body.get("expiresIn"),
-    )
-    if (
-        not isinstance(scope, str)
-        or not isinstance(name, str)
-        or not isinstance(expires, str | None)
-    ):
-        raise Problem(400, "'scope', 'name' and 'expiresAt' must be strings")
-    is_span = isinstance(lasts, int) and not isinstance(lasts, bool) and 1 <= lasts <= _LONGEST_LIFE
-    if lasts is not None and (not is_span or expires is not None):
-        text = (
-            f"'expiresIn' must be a number of seconds, at most {_LONGEST_LIFE:,}, and cannot "
-            "be combined with 'expiresAt'"
-        )
-        raise Problem(400, text)
-    if len(expires or "") > _LONGEST_MOMENT:
-        raise Problem(400, f"'expiresAt' must have at most {_LONGEST_MOMENT} characters")
-    patterns = _patterns(body.get("rules", {}))
+    body = await members_of(request, "NewToken")
+    expires, lasts = body.get("expiresAt"), body.get("expiresIn")
+    if lasts is not None and expires is not None:
+        fault = Detail("/expiresIn", "cannot be combined with 'expiresAt'")
+        raise of_error(invalid_body([fault]), 400)
+    rules = Rules.checked(*(body.get("rules", {}).get(name) or [] for name in LISTS))
 
     def step(tokens: Tokens, now: float) -> dict[str, Any]:
         at = (
@@ -89,7 +66,8 @@ async def creation(request: Request) -> Callable[[Tokens, float], dict[str, Any]
             if expires is not None
             else None
         )
-        made = tokens.create(scope, name, Rules.checked(*patterns), at, body.get("quotas", ()))
+        quotas = body.get("quotas", ())
+        made = tokens.create(body["scope"], body.get("name", ""), rules, at, quotas)
         return {"token": made.text, **made.token.to_json(now), **made.to_json()}
 
     return step
@@ -132,22 +110,6 @@ async def _done(server: ServerContext, identity: Identity, step: Callable[[Token
         identity.actor,
     )
     return await server.briefly(lambda: step(tokens))
-
-
-def _patterns(rules: Any) -> list[list[str]]:
-    found = (
-        [rules.get(name, []) for name in LISTS]
-        if isinstance(rules, dict) and not rules.keys() - {*LISTS}
-        else [None]
-    )
-    if not all(isinstance(patterns, list) for patterns in found):
-        raise Problem(
-            400,
-            '\'rules\' must be {"allow": [patterns], "block": [patterns], "approve": [patterns]}',
-        )
-    if not all(isinstance(text, str) for patterns in found for text in patterns or ()):
-        raise Problem(400, "the patterns of 'rules' must be strings")
-    return [patterns or [] for patterns in found]
 
 
 _TOKEN_STATUS = ("active", "expired", "revoked")

@@ -48,7 +48,7 @@ SHAPES: dict[str, Json] = {
             "description": "An RFC 3339 time, a date, or a duration from now, such as 90d.",
         },
         expiresIn={
-            "type": "integer",
+            "type": ["integer", "null"],
             "minimum": 1,
             "maximum": 100 * 365 * 86_400,
             "description": "Seconds, in place of 'expiresAt'.",

@@ -11,11 +11,11 @@ from starlette.responses import RedirectResponse, Response
 
 from jackfield.kernel.errors import Detail, InvalidConnection, InvalidInvocation, JackfieldError
 from jackfield_service.shell.browsers.cookies import CookieJar
+from jackfield_service.shell.http.bodies import members_of
 from jackfield_service.shell.http.query_parts import LONG
 from jackfield_service.shell.identity.identity import Identity
 from jackfield_service.shell.operations.operation import Operation
 from jackfield_service.shell.process.server_context import ServerContext
-from jackfield_service.shell.requests.body import members_of
 from jackfield_service.shell.requests.json_response import answer
 from jackfield_service.shell.requests.prefix import START, below_prefix
 from jackfield_service.shell.requests.problem import Problem, of_error
@@ -28,16 +28,10 @@ from jackfield_store.connections.client_registrations import CALLBACK, DOCUMENT,
 from jackfield_store.keys.sealing import new_secret
 from jackfield_store.management.authorizing import Authorizing, Completed
 
-_MEMBERS = frozenset({"flow", "redirectUri", "returnTo"})
-
 
 async def authorize(request: Request, server: ServerContext, identity: Identity) -> Response:
     """Serve ``POST /v1/connections/{name}/authorize``."""
-    body = await members_of(request, set(), _MEMBERS)
-    if not all(isinstance(value, str) for value in body.values()) or body.get(
-        "flow", "redirect"
-    ) not in ("redirect", "device"):
-        raise Problem(400, "'flow' must be redirect or device, and the other members strings")
+    body = await members_of(request, "AuthorizationRequest")
     name, authorizing = request.path_params["name"], await _authorizing(server, identity)
     try:
         if body.get("flow") == "device":
@@ -75,11 +69,7 @@ async def completed(request: Request, server: ServerContext, identity: Identity)
     and the proof of the browser that brought it, or an answer in the body, for callers whose own
     page is the redirect URI.
     """
-    body = await members_of(
-        request, set(), {"state", "code", "error", "error_description", "iss", "proof"}
-    )
-    if not all(isinstance(value, str) for value in body.values()):
-        raise Problem(400, "all members must be strings")
+    body = await members_of(request, "ProviderAnswer")
     proof = body.pop("proof", "")
     if body and "state" not in body:
         raise Problem(

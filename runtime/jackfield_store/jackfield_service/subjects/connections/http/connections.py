@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from jackfield.connections.connection_types import UnknownType
 from jackfield.connections.provenance import Provenance
+from jackfield_service.shell.http.bodies import members_of
 from jackfield_service.shell.http.endpoints import filtered
 from jackfield_service.shell.http.parameters import flag
 from jackfield_service.shell.http.query_parts import (
@@ -24,7 +25,6 @@ from jackfield_service.shell.http.query_parts import (
 from jackfield_service.shell.identity.identity import Identity
 from jackfield_service.shell.operations.operation import Operation
 from jackfield_service.shell.process.server_context import ServerContext
-from jackfield_service.shell.requests.body import members_of
 from jackfield_service.shell.requests.json_response import answer, tags_of
 from jackfield_service.shell.requests.problem import Problem, of_error
 from jackfield_service.shell.requests.wording import reworded
@@ -58,7 +58,7 @@ async def created(request: Request, server: ServerContext, identity: Identity) -
     """Serve ``POST /v1/connections``; ``?force=true`` stores a connection whose test fails,
     ``?test=false`` skips the test. A connection with a ``grant`` is not tested.
     """
-    body = await _members(request, {"name", "type", "values"}, {"grant", "quotas"})
+    body = await members_of(request, "NewConnection")
     how = {"force": flag(request, "force"), "test": flag(request, "test", default=True)}
 
     def step(known: ManagedConnections) -> dict[str, Any]:
@@ -92,7 +92,7 @@ async def replaced(request: Request, server: ServerContext, identity: Identity) 
     read.
     """
     name = request.path_params["name"]
-    body = await _members(request, {"values"}, {"name", "type", "quotas"})
+    body = await members_of(request, "ConnectionUpdate")
     how = {"force": flag(request, "force"), "test": flag(request, "test", default=True)}
 
     def step(known: ManagedConnections) -> Any:
@@ -145,7 +145,7 @@ async def tested(request: Request, server: ServerContext, identity: Identity) ->
 
 async def drafted(request: Request, server: ServerContext, identity: Identity) -> Response:
     """Serve ``POST /v1/connections:test``: test a draft without storing it."""
-    body = await _members(request, {"type", "values"}, {"name"})
+    body = await members_of(request, "DraftConnection")
     return answer(
         await _done(
             server,
@@ -195,19 +195,6 @@ async def _done(
         return reworded(found, identity.surface)
     except VersionConflict as error:
         raise of_error(error, stale) from None
-
-
-async def _members(
-    request: Request, needed: set[str], optional: frozenset[str] | set[str] = frozenset()
-) -> dict[str, Any]:
-    body = await members_of(request, needed, optional)
-    if not isinstance(body["values"], dict) or not all(
-        isinstance(body.get(name, ""), str) for name in ("name", "type")
-    ):
-        raise Problem(400, "'name' and 'type' must be strings, 'values' an object")
-    if "" in (body.get("name"), body.get("type")):
-        raise Problem(400, "'name' and 'type' must not be empty")
-    return body
 
 
 def _etag(found: dict[str, Any]) -> str:

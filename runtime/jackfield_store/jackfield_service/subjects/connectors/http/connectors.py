@@ -22,13 +22,12 @@ from jackfield.catalog.installations import revocations
 from jackfield.catalog.installed import CatalogRow
 from jackfield.connections.connection_types import ConnectionKind, Kinds
 from jackfield.kernel.errors import did_you_mean
-from jackfield.kernel.stored_values import is_storable
 from jackfield.manifest.manifest import Manifest
 from jackfield_service.shell.http.accept import prefers
+from jackfield_service.shell.http.bodies import members_of
 from jackfield_service.shell.http.parameters import limit_of
 from jackfield_service.shell.identity.identity import Identity
 from jackfield_service.shell.process.server_context import ServerContext
-from jackfield_service.shell.requests.body import decoded, read_body
 from jackfield_service.shell.requests.json_response import answer, tagged
 from jackfield_service.shell.requests.problem import Problem
 from jackfield_service.subjects.connectors.action_guides import Over, guide, verdict_of
@@ -141,7 +140,8 @@ async def options(request: Request, server: ServerContext, identity: Identity) -
     the current values of the form.
     """
     key, source = request.path_params["key"], request.path_params["source"]
-    connection, inputs = await _read_options_body(request)
+    body = await members_of(request, "OptionsOver", _LARGEST)
+    connection, inputs = body.get("connection"), body.get("inputs", {})
     if connection is not None:
         # the option source may call the provider with the connection's credentials
         identity.require("invoke")
@@ -230,25 +230,6 @@ def _kind(kind: ConnectionKind) -> dict[str, Any]:
         "auth": kind.about.auth,
     }
     return {**about, "connectors": [manifest.key for manifest in kind.chosen]}
-
-
-async def _read_options_body(request: Request) -> tuple[str | None, dict[str, Any]]:
-    text = await read_body(request, _LARGEST)
-    body = await decoded(text, request) if text.strip() else {}
-    given = body if isinstance(body, dict) else {"": body}
-    connection, inputs = given.get("connection"), given.get("inputs", {})
-    fits = (
-        isinstance(connection, str | None)
-        and is_storable(connection or "")
-        and isinstance(inputs, dict)
-    )
-    if not fits or given.keys() - {"connection", "inputs"}:
-        raise Problem(
-            400,
-            'the body must be empty or {"connection": name, "inputs": {…}}, each of which may be '
-            "left out",
-        )
-    return connection, inputs
 
 
 async def _manifest(request: Request, server: ServerContext, identity: Identity) -> Manifest:

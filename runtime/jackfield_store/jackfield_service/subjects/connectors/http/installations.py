@@ -9,11 +9,10 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
+from jackfield_service.shell.http.bodies import members_of
 from jackfield_service.shell.identity.identity import Identity
 from jackfield_service.shell.process.server_context import ServerContext
-from jackfield_service.shell.requests.body import members_of
 from jackfield_service.shell.requests.json_response import answer
-from jackfield_service.shell.requests.problem import Problem
 from jackfield_service.subjects.connectors.operations import (
     changed,
     exactly,
@@ -43,12 +42,9 @@ async def outdated(_request: Request, server: ServerContext, identity: Identity)
 
 async def installed(request: Request, server: ServerContext, identity: Identity) -> Response:
     """Serve ``POST /v1/installations``: verify and install a connector."""
-    installer, body = (
-        find_installer(server, identity),
-        await members_of(request, {"name"}, {"from", "pin"}),
-    )
-    name, source = _text(body, "name"), _text(body, "from") if "from" in body else None
-    pin = _flag(body, "pin")
+    body = await members_of(request, "NewInstallation")
+    installer = find_installer(server, identity)
+    name, source, pin = body["name"], body.get("from"), body.get("pin", False)
     key, change = key_of(name), partial(installer.install, name, source, pin=pin)
     found = await server.slowly(
         lambda: changed(
@@ -62,11 +58,9 @@ async def upgraded(request: Request, server: ServerContext, identity: Identity) 
     """Serve ``POST /v1/installations/{key}/upgrade``: install the newest release unless it breaks
     callers; ``dryRun`` only compares.
     """
-    installer, body = (
-        find_installer(server, identity),
-        await members_of(request, set(), {"allowBreaking", "dryRun"}),
-    )
-    breaking, dry_run = (_flag(body, name) for name in ("allowBreaking", "dryRun"))
+    body = await members_of(request, "UpgradeOptions")
+    installer = find_installer(server, identity)
+    breaking, dry_run = body.get("allowBreaking", False), body.get("dryRun", False)
     key = exactly(request.path_params["key"])
 
     def step() -> dict[str, Any]:
@@ -105,17 +99,3 @@ async def removed(request: Request, server: ServerContext, identity: Identity) -
 
 async def _rows(server: ServerContext, step: Callable[[], list[dict[str, Any]]]) -> Response:
     return answer({"items": await server.slowly(step), "nextCursor": None})
-
-
-def _text(body: dict[str, Any], name: str) -> str:
-    value = body[name]
-    if not isinstance(value, str) or not 0 < len(value) <= _LONGEST:
-        raise Problem(400, f"'{name}' must be a string of at most {_LONGEST} characters")
-    return value
-
-
-def _flag(body: dict[str, Any], name: str) -> bool:
-    value = body.get(name, False)
-    if not isinstance(value, bool):
-        raise Problem(400, f"'{name}' must be true or false")
-    return value
