@@ -1,7 +1,8 @@
 """Handling of any exception: undo and re-raise (``OnFailure``), or prevent foreign code from ending
 its thread or task (``Contained``). ``attempt`` returns an exception of foreign code as a value,
 ``loaded`` imports declared objects of packages, and ``exhausted`` detects that memory, threads or
-descriptors have run out. ``ClientsLeave`` lets a server's client disconnect.
+descriptors have run out, ``require_stack`` that the stack has. ``ClientsLeave`` lets a server's
+client disconnect.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import importlib
 import operator
 import sys
 import threading
+from sys import _getframe, getrecursionlimit
 
 from jackfield.kernel.errors import Sent, Unavailable
 from jackfield.kernel.interrupts import comes_out, interrupt, is_cancelled
@@ -231,6 +233,31 @@ def exhausted(error: BaseException, sent: Sent | None = None) -> Unavailable | N
         retry_after=1.0,
         sent=sent,
     )
+
+
+_ROOM = 120
+"""Nested calls for which a commit has room; it takes about 30 on SQLite."""
+_SHORT = 5
+"""A stack with fewer frames than this part of the limit has room, even with calls in C between
+them, which count on Python 3.11.
+"""
+
+
+def require_stack() -> None:
+    """Do nothing if there is room on the stack for a commit.
+
+    :raises RecursionError: if there is none.
+    """
+    try:
+        _getframe(getrecursionlimit() // _SHORT)
+    except ValueError:  # the stack is shorter
+        return
+    _descend(_ROOM)
+
+
+def _descend(room: int) -> None:
+    if room:
+        _descend(room - 1)
 
 
 class ClientsLeave:

@@ -7,6 +7,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -21,6 +22,7 @@ from jackfield_store.database import (
     UniqueViolation,
     open_database,
 )
+from jackfield_store.database.batches import Batches, Unit
 from jackfield_store.database.transaction import DatabaseSession
 from jackfield_store.journal.instance import Instance
 
@@ -326,6 +328,48 @@ def test_ctrl_c_in_the_commit_is_told_as_doubt(
     assert isinstance(held.outcomes["leading"], KeyboardInterrupt)
     assert isinstance(held.outcomes["b"], CommitUnknown)
     assert names(database) == ["b", "leader", "leading"]
+
+
+@pytest.mark.parametrize("error", [RecursionError, MemoryError, KeyboardInterrupt, TimeoutError])
+@pytest.mark.parametrize("role", ["alone", "waited for"])
+def test_a_leader_that_has_no_means_to_give_up_holds_up_nobody(
+    database: Database, monkeypatch: pytest.MonkeyPatch, error: type[BaseException], role: str
+) -> None:
+    """When the thread that leads is stopped, and again while it gives up, as without stack or
+    memory, others take over, and learn that nothing was done.
+    """
+    leave = Batches._abandon
+    stops = [error() for _ in range(3)]
+
+    def killing(transaction: Transaction) -> None:
+        adding("killing")(transaction)
+        raise SystemExit
+
+    def stopped(batches: Batches, item: Unit, batch: list[Unit]) -> None:
+        if stops:
+            raise stops.pop()
+        leave(batches, item, batch)
+
+    monkeypatch.setattr(Batches, "_abandon", stopped)
+    if role == "alone":
+        with pytest.raises((SystemExit, error)):
+            database.record(killing)
+    else:
+        held = Held(database)
+        for name, unit in {"a": killing, "b": adding("b"), "c": killing}.items():
+            held.record(name, unit)
+        outcomes = held.release()
+        assert isinstance(outcomes["a"], (SystemExit, error))
+        assert all(isinstance(outcomes[name], (Unavailable, error)) for name in ("b", "c"))
+    for _ in range(3):
+        with suppress(error):  # the thread that takes over may have no means either
+            database.record(adding("next"))
+            break
+    told = threading.Event()
+    database.submit(adding("submitted"), lambda _value, _error: told.set())
+    assert told.wait(WAIT)
+    assert {"next", "submitted"} <= {*names(database)}
+    assert not {"killing", "b"} & {*names(database)}
 
 
 def test_record_inside_a_transaction_is_refused(database: Database) -> None:

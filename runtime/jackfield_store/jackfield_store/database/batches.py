@@ -34,7 +34,7 @@ from jackfield.kernel.commits import CommitUnknown, late, under_way
 from jackfield.kernel.dataclass import dataclass
 from jackfield.kernel.ends import is_ending
 from jackfield.kernel.errors import JackfieldError, Unavailable
-from jackfield.kernel.failures import OnFailure, Raised, attempt
+from jackfield.kernel.failures import OnFailure, Raised, attempt, require_stack
 from jackfield.kernel.interrupts import comes_out, interrupt
 from jackfield_store.database.faults import Contended, Trouble, unavailable
 from jackfield_store.database.transaction import Transaction, swallowed
@@ -158,9 +158,11 @@ class Unit:
     it. ``waits`` marks a ``deferred`` unit that has not yet been included in a commit, and
     ``ahead`` a unit that leads next, alone. ``quick`` marks a unit whose commit does not wait for
     the disk, with deferred units only. ``leads`` is set while its thread is the leader.
+    ``abandoned`` is the batch of a thread that leaves, and may be unable to pass the lead on.
     """
 
     __slots__ = (
+        "abandoned",
         "ahead",
         "completed",
         "deferred",
@@ -188,6 +190,7 @@ class Unit:
         self.since = since
         self.done = done
         self.gate: threading.Lock | None = None
+        self.abandoned: list[Unit] | None = None
         self.value: Any = None
         self.error: Exception | None = None
         self.completed = self.deferred = self.waits = self.ahead = self.leads = self.quick = False
@@ -313,6 +316,7 @@ class Batches:
         self._longest = wait
         self._bounds_each = bounds_each
         self._mutex = threading.Lock()
+        self._leaving = threading.Lock()  # held while a lead that was abandoned is passed on
         self._waiting: deque[Unit] = deque()  # threads wait for them at gates
         self._submitted: deque[Unit] = deque()  # submitted by event loops, no thread waits
         self._deferred: deque[Unit] = deque()  # no caller waits: they join the next commit
@@ -321,6 +325,7 @@ class Batches:
         self._due = threading.Event()
         self._flusher: threading.Thread | None = None
         self._led = False
+        self._leader: Unit | None = None  # the latest one whose thread waits for its unit
         self._begun_commits = 0
         # of the commit under way: its units have run; their outcomes are known
         self._ran = self._known = False
@@ -340,7 +345,10 @@ class Batches:
         """Run ``unit`` and return its value once it is committed: with ``ahead``, before the queue
         and in a transaction of its own; else with others. ``until`` overrides the time until which
         the caller waits.
+
+        :raises RecursionError: near the end of the stack, where units of others would fail with it.
         """
+        require_stack()
         item, batch = (
             Unit(unit, waits_until(self._longest) if until is None else until, self._begun_commits),
             list[Unit](),
@@ -360,6 +368,7 @@ class Batches:
                     join(item)
                 else:
                     self._led = item.leads = True
+                    self._leader = item
             if item.gate is not None:
                 self._wait(item, item.gate)
             if not item.completed:
@@ -374,6 +383,8 @@ class Batches:
                 if batch != [item]:
                     complete(batch)
         except BaseException:  # Ctrl-C, at any of these lines: nobody may wait for this thread
+            # this calls nothing: without stack or memory for the rest, another thread does it
+            item.abandoned = batch
             _despite_interrupts(partial(self._abandon, item, batch))
             raise
         if item.error is not None:
@@ -405,6 +416,7 @@ class Batches:
             if not self._led:
                 self._led = True
                 self._turn.release()
+        self._take_over()
         return cancel
 
     def defer(
@@ -493,6 +505,7 @@ class Batches:
         """Commit queued units, then refuse new and remaining ones. A locked database does not hold
         up the exit for long.
         """
+        self._take_over()
         with within(_CLOSING):
             self.flush()
         self._due.set()
@@ -518,11 +531,24 @@ class Batches:
 
         :raises Unavailable: if its deadline passes while it is queued.
         """
-        if not gate.acquire(timeout=max(0.0, item.until - monotonic())):
+        self._take_over()
+        while not gate.acquire(timeout=max(0.0, min(item.until - monotonic(), _GRACE))):
+            self._take_over()
+            if item.until > monotonic():
+                continue
             if self._leave(item):
                 raise late()
-            # it is in a commit under way, or leads now
-            if not gate.acquire(timeout=_GRACE if self._bounds_each else -1):
+            self._await_commit(item, gate)
+            return
+
+    def _await_commit(self, item: Unit, gate: threading.Lock) -> None:
+        """Wait for a unit that is in a commit under way, or leads now.
+
+        :raises Unavailable: if the wait for a commit is bounded.
+        """
+        while not gate.acquire(timeout=_GRACE):
+            self._take_over()
+            if self._bounds_each:
                 item.completed = True
                 raise under_way()
 
@@ -540,18 +566,26 @@ class Batches:
 
     def _abandon(self, item: Unit, batch: list[Unit]) -> None:
         """Leave the queue, or pass the lead on, and notify the owners of units that this thread has
-        taken; may run twice.
+        taken; may run twice, and in two threads.
         """
         if item.gate is not None and not self._leave(item):
             while not (item.completed or item.leads):  # it is in a commit under way
-                item.gate.acquire()
-        if item.leads:
-            self._interrupted(batch)
-            item.completed = True
-            # first: one of them may still be in its queue, and must not get the lead and an outcome
+                item.gate.acquire(timeout=_GRACE)
+                self._take_over()
+        with self._leaving:
+            if item.leads:
+                self._interrupted(batch)
+                item.completed = True
+                # first: one may still be in its queue, and must not get the lead and an outcome
+                complete(batch)
+                self._pass_on(item)
             complete(batch)
-            self._pass_on(item)
-        complete(batch)
+
+    def _take_over(self) -> None:
+        """Pass on the lead of a thread that has left, and had no stack or memory to do so."""
+        leader = self._leader
+        if leader is not None and leader.abandoned is not None:
+            _despite_interrupts(partial(self._abandon, leader, leader.abandoned))
 
     def _interrupted(self, batch: list[Unit]) -> None:
         """End the transaction of an interrupted leader, and fail its batch unless the outcome is
@@ -620,18 +654,20 @@ class Batches:
             self._taken = False
             ahead = bool(self._waiting) and self._waiting[0].ahead
             if (not ahead and self._submitted) or (self._closed and self._writer is not None):
-                own.leads = False
+                own.leads, self._leader = False, None
                 self._turn.release()
                 return
             while self._waiting:
                 item = self._waiting[0]
                 if item.gate is not None and not item.completed and not item.leads:
                     own.leads, item.leads = False, True
+                    self._leader = item
                     # before it leaves the queue: an interrupt here must not lose it
                     item.gate.release()
                     self._waiting.popleft()
                     return
                 self._waiting.popleft()
+            self._leader = None
             self._led = own.leads = False
 
     def _take(self, batch: list[Unit], own: Unit | None) -> None:
