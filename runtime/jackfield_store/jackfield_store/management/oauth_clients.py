@@ -128,7 +128,7 @@ class OAuthClients:
 
     def change(self, name: str, given: Mapping[str, Any]) -> dict[str, Any]:
         """Change the given members; a null value is removed. Omitted secrets stay, so that one of
-        them can be rotated.
+        them can be rotated. Without a difference, nothing is written.
 
         :raises InvalidInvocation: if the workspace has no such client, or a member is not valid.
         :raises NotAllowed: if it is the server's, and the caller is not the operator.
@@ -155,6 +155,8 @@ class OAuthClients:
             _refuse_redirected(
                 present.values, new, changes, moved=list(server) != list(present.hosts)
             )
+        if new == present.values and list(server) == list(present.hosts):
+            return self.show(name)
         with self._database.write() as transaction:
             if not self._table.replace(transaction, name, row.version, self._origin, server, new):
                 raise ClientInUse(

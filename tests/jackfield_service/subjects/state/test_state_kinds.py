@@ -278,8 +278,9 @@ def test_values_of_another_type_are_refused(place: Shell, kind: Kind[Any]) -> No
 
 
 def test_what_only_a_person_can_do_is_named(place: Shell) -> None:
-    """A connection that somebody has to approve is made, and named in each plan until then; a value
-    that its type does not know is called so, and not a secret.
+    """A connection that somebody has to approve is made, and named in each plan until then, which
+    is no difference for ``--check``; a value that its type does not know is called so, and not a
+    secret.
     """
     values = {
         "server": "https://api.example.com",
@@ -293,6 +294,7 @@ def test_what_only_a_person_can_do_is_named(place: Shell) -> None:
     assert [(row["act"], row["name"]) for row in rows] == [("make", "shop"), ("person", "shop")]
     (row,) = stated(place, "acme", "connections", "shop", shop, "plan")
     assert (row["act"], "approve" in row["reason"]) == ("person", True)
+    assert place.run("plan", "file.json", "--check").code == 0
     for member, value, said in (
         ("baseUrl", "https://x.example", "did you mean"),
         ("clientSecret", "raw-4711", "must be a reference"),

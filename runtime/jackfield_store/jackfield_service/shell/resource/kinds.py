@@ -15,6 +15,7 @@ from typing import Any, Generic, NamedTuple, TypeVar
 from jackfield.cli.session import every
 from jackfield.kernel.dataclass import dataclass
 from jackfield_service.shell.finding import surfaces
+from jackfield_service.shell.resource.meanings import Meaning, meant
 from jackfield_service.shell.resource.resource import Act, Is, Resource, Visit, document_of
 from jackfield_store.connections.connection_rows import PLACEHOLDER
 
@@ -33,6 +34,8 @@ class KindRow(NamedTuple):
     key: str
     stated: Json
     shown: Json
+    twins: tuple[KindRow, ...] = ()
+    """Further objects of this name."""
 
 
 class Done(NamedTuple):
@@ -58,6 +61,10 @@ class Kind(Generic[T]):
     the later steps of a process at the provider. Kinds of a lower ``rank`` are created first and
     removed last. Members of ``values`` among ``secrets`` are references that are resolved.
     ``operators`` are changed by the operator alone, ``platforms`` also by a platform's token.
+
+    ``meanings`` return what the value of a member means, where several spellings mean the same.
+    ``passed`` returns why a stated object is over, so that it is not made; an empty string
+    otherwise. Objects of a kind that is ``permanent`` exist always, possibly without content.
     """
 
     name: str
@@ -75,6 +82,13 @@ class Kind(Generic[T]):
     secrets: frozenset[str] = frozenset()
     operators: bool = False
     platforms: bool = False
+    meanings: Mapping[str, Meaning] = MappingProxyType({})
+    passed: Callable[[Json, Visit], str] | None = None
+    permanent: bool = False
+
+    def meaning(self, name: str, value: Any) -> Any:
+        """Return what a member's value means, for comparisons."""
+        return meant(self.meanings, name, value)
 
     def is_for(self, visit: Visit) -> bool:
         """Return whether a caller may change objects of the kind."""
@@ -117,6 +131,8 @@ def kind_of(resource: Resource[Any]) -> Kind[Any]:
         told.ahead,
         after=told.after,
         secrets=told.secrets,
+        meanings=told.meanings,
+        passed=told.passed,
     )
 
 
@@ -157,7 +173,12 @@ class _Noun:
         return self._acts["remove"].does(things, found.key)
 
     def change(self, things: Any, found: KindRow, spec: Json, *ahead: Any) -> Done:
-        differing = {name for name in spec if spec[name] != found.stated.get(name)}
+        meanings = self._told.meanings
+        differing = {
+            name
+            for name in spec
+            if meant(meanings, name, spec[name]) != meant(meanings, name, found.stated.get(name))
+        }
         if "change" not in self._acts or any(
             not self.fields[name].part & Is.CHANGED for name in differing
         ):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from enum import Flag, auto
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
 from jackfield.kernel.dataclass import dataclass
@@ -132,6 +133,8 @@ class InFiles:
     rank: int = 9
     ahead: Callable[[Visit, str, Json], Any] | None = None
     after: str = ""
+    meanings: Mapping[str, Callable[[Any], Any]] = MappingProxyType({})
+    passed: Callable[[Json, Visit], str] | None = None
 
 
 @dataclass(frozen=True, slots=True)

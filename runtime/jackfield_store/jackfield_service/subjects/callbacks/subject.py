@@ -18,6 +18,7 @@ from jackfield_service.shell.http.shape_parts import (
     closed_with,
     object_of,
 )
+from jackfield_service.shell.resource.meanings import as_set
 from jackfield_service.shell.resource.resource import (
     Act,
     Field,
@@ -222,7 +223,7 @@ def _callbacks(path: str, scope: Scope, of: str = "", whose: str = "") -> Resour
         judged=_invalid,
         unruled=_UNRULED,
         of=of,
-        stated=InFiles("url"),
+        stated=InFiles("url", meanings={"types": as_set, "include": as_set, "quotas": as_set}),
     )
 
 

@@ -14,6 +14,7 @@ from jackfield.kernel.errors import Detail, InvalidConnection
 from jackfield.kernel.pointers import names
 from jackfield_service.shell.http.shape_parts import ANY, QUOTAS, STRING, closed_with
 from jackfield_service.shell.resource.kinds import Done, Json, Kind, KindRow, Wanted
+from jackfield_service.shell.resource.meanings import as_set
 from jackfield_service.shell.resource.resource import Visit
 from jackfield_service.subjects.connections.uses import uses_of
 from jackfield_store.connections.connection_rows import PLACEHOLDER, secret_places
@@ -154,5 +155,6 @@ KINDS = (
         3,
         hangs=_hangs,
         person=_person,
+        meanings={"quotas": as_set},
     ),
 )

@@ -8,6 +8,7 @@ from typing import Any
 from jackfield.connections.oauth_clients import SECRETS
 from jackfield_service.shell.http.query_parts import BY_KEY, FLAG
 from jackfield_service.shell.http.shape_parts import MOMENT, NAME, PROBLEM, object_of
+from jackfield_service.shell.resource.meanings import as_set, as_sets
 from jackfield_service.shell.resource.resource import (
     Act,
     Field,
@@ -123,7 +124,12 @@ OAUTH_CLIENTS = Resource(
     listed=("name", "server", "inherited", "updatedAt"),
     kept="OAuth clients",
     waits="briefly",
-    stated=InFiles(merged=frozenset({"values"}), secrets=SECRETS, rank=1),
+    stated=InFiles(
+        merged=frozenset({"values"}),
+        secrets=SECRETS,
+        rank=1,
+        meanings={"server": as_set, "values": as_sets},
+    ),
     unruled="a token with rules cannot manage OAuth clients, to which all connections may refer",
     judged=invalid_or_unknown,
 )

@@ -10,6 +10,7 @@ from jackfield.callers.roles import ROLES, RoleGrant, made_grant
 from jackfield.kernel.dataclass import dataclass
 from jackfield_service.shell.http.shape_parts import STRING, STRINGS, closed_with
 from jackfield_service.shell.resource.kinds import Done, Json, Kind, KindRow, Wanted
+from jackfield_service.shell.resource.meanings import as_set
 from jackfield_service.shell.resource.resource import Visit
 from jackfield_store.management.roles import Roles
 
@@ -30,19 +31,18 @@ def _open(visit: Visit) -> _Granted:
     return _Granted(Roles(visit.storage, visit.clock, visit.actor), visit.workspace)
 
 
-def _row(granted: _Granted, role: str) -> KindRow | None:
+def _row(granted: _Granted, role: str) -> KindRow:
     grants = granted.of(role)
     groups = sorted(one.group for one in grants if one.group)
     people = sorted(
         ({"issuer": one.issuer, "subject": one.subject} for one in grants if one.subject), key=str
     )
     stated = {"groups": groups, "people": people}
-    return KindRow(role, role, stated, stated) if grants else None
+    return KindRow(role, role, stated, stated)
 
 
 def _all(granted: _Granted, wanted: Wanted) -> Iterator[KindRow]:
-    found = (_row(granted, role) for role in ROLES if wanted(role))
-    yield from (row for row in found if row is not None)
+    yield from (_row(granted, role) for role in ROLES if wanted(role))
 
 
 def _make(granted: _Granted, role: str, spec: Json) -> Done:
@@ -77,5 +77,7 @@ KINDS = (
         _end,
         4,
         operators=True,
+        meanings={"groups": as_set, "people": as_set},
+        permanent=True,
     ),
 )

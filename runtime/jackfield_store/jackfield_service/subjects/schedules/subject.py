@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from jackfield_service.shell.http.query_parts import BY_KEY, BY_SLOT, LIMIT, paged
 from jackfield_service.shell.http.shape_parts import (
     GONE,
@@ -14,7 +17,12 @@ from jackfield_service.shell.http.shape_parts import (
 )
 from jackfield_service.shell.resource.resource import Act, Field, InFiles, Is, Resource, Visit
 from jackfield_service.subjects.schedules.schedules import WorkspaceSchedules
-from jackfield_service.subjects.schedules.timing import MEMBERS
+from jackfield_service.subjects.schedules.timing import (
+    MEMBERS,
+    is_over,
+    meaning_of_cron,
+    meaning_of_time,
+)
 
 _SCHEDULED: Json = {
     "type": "object",
@@ -29,6 +37,10 @@ OVERLAP = {
     "queue": "wait for the one before",
     "allow": "run at the same time",
 }
+
+
+def _passed(stated: Mapping[str, Any], visit: Visit) -> str:
+    return "its 'at' has passed" if is_over(stated, visit.clock.time()) else ""
 
 
 def _open(visit: Visit) -> WorkspaceSchedules:
@@ -230,7 +242,11 @@ SCHEDULES = Resource(
     filters=("status", "connector", "action", "connection"),
     closed=False,
     listed=("name", "status", "action", "cron", "slots", "nextAt"),
-    stated=InFiles(together=MEMBERS),
+    stated=InFiles(
+        together=MEMBERS,
+        meanings={"cron": meaning_of_cron, "at": meaning_of_time, "anchor": meaning_of_time},
+        passed=_passed,
+    ),
     columns=(
         "name",
         "status",

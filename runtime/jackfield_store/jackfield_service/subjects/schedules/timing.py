@@ -297,6 +297,40 @@ def _moment(given: Mapping[str, Any], name: str, timezone: str, now: float) -> f
         return moment(text, now, 1, f"'{name}'")
 
 
+def is_over(given: Mapping[str, Any], now: float) -> bool:
+    """Return whether the only time of a schedule has passed.
+
+    :raises InvalidInvocation: if it is not a time.
+    """
+    if given.get("at") is None:
+        return False
+    return _moment(given, "at", str(given.get("timezone") or "UTC"), now) <= now
+
+
+def meaning_of_cron(text: Any) -> Any:
+    """Return what a cron expression means: the values of each field, and which days combine. Text
+    that is none means itself.
+    """
+    try:
+        fields = _cron(text).split(" ")
+    except (InvalidInvocation, TypeError, AttributeError):
+        return text
+    found = [
+        frozenset[Any]().union(*(_values(part, number) for part in field.split(",")))
+        for number, field in enumerate(fields)
+    ]
+    return (*found, fields[2].startswith("*"), fields[4].startswith("*"))
+
+
+def meaning_of_time(text: Any) -> Any:
+    """Return the time that a text with a time zone means; other text means itself."""
+    try:
+        found = datetime.fromisoformat(text.strip())
+        return written(found) if found.tzinfo else text
+    except (ValueError, OverflowError, AttributeError):
+        return text
+
+
 def _is_shown(at: float, zone: tzinfo) -> bool:
     """Return whether a time can be written in UTC and in a time zone."""
     try:

@@ -33,6 +33,8 @@ from jackfield_store.resources.storage import Storage
 from jackfield_store.runtime import stored
 
 _DIFFERS, _REFUSED = 1, 2
+_OTHERS = ("person", "passed")
+"""Acts of rows about objects that are as they are stated."""
 
 
 def state_of(storage: Storage) -> State:
@@ -95,21 +97,31 @@ def _declare_apply(parser: Parser) -> None:
     )
 
 
-def _planned(state: State, given: Stated, how: How) -> dict[str, Planned]:
-    return {name: state.plan(name, document, how) for name, document in given.workspaces.items()}
+def _stated(state: State, given: Stated) -> dict[str, Mapping[str, Any]]:
+    """Return the state of each workspace: an empty one where files of this label have made
+    something, and state the workspace no more.
+    """
+    left_out = (name for name in state.marked(given.label) if name not in given.workspaces)
+    return {**given.workspaces, **{name: {} for name in left_out}}
+
+
+def _planned(
+    state: State, workspaces: Mapping[str, Mapping[str, Any]], how: How
+) -> dict[str, Planned]:
+    return {name: state.plan(name, document, how) for name, document in workspaces.items()}
 
 
 def _plan(arguments: Namespace, output: Output) -> int:
     given = read_files(arguments.files)
     with open_storage() as storage:
-        planned = _planned(
-            state_of(storage), given, How(given.label, arguments.adopt, arguments.prune)
-        )
+        state, how = state_of(storage), How(given.label, arguments.adopt, arguments.prune)
+        planned = _planned(state, _stated(state, given), how)
     output.value(told(planned))
     rows = [row for one in planned.values() for row in one.rows]
     if any(row["act"] == "refused" for row in rows):
         return _REFUSED
-    return _DIFFERS if arguments.check and rows else 0
+    differs = any(row["act"] not in _OTHERS for row in rows)
+    return _DIFFERS if arguments.check and differs else 0
 
 
 def _apply(arguments: Namespace, output: Output) -> int:
@@ -125,12 +137,13 @@ def _apply(arguments: Namespace, output: Output) -> int:
 
     with open_storage() as storage:
         state = state_of(storage)
-        planned = _planned(state, given, how)
+        workspaces = _stated(state, given)
+        planned = _planned(state, workspaces, how)
         require_seen(arguments.plan, planned)
         refuse(planned)
         done = {
             name: state.apply(name, document, how, planned[name].digest, partial(keep, name))
-            for name, document in given.workspaces.items()
+            for name, document in workspaces.items()
         }
     output.value(told(done))
     return 0

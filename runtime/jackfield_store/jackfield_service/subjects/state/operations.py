@@ -29,9 +29,10 @@ from jackfield.kernel.pointers import child
 from jackfield.schema import CompiledSchema
 from jackfield_service.shell.resource.judged import judge, without_nulls
 from jackfield_service.shell.resource.kinds import Json, Kind, KindRow, kinds
+from jackfield_service.shell.resource.meanings import as_set
 from jackfield_service.shell.resource.resource import Visit
 from jackfield_service.subjects.state.documents import SETTINGS, shown_name
-from jackfield_service.subjects.state.marks import marks, set_marks, take_marks
+from jackfield_service.subjects.state.marks import marked, marks, set_marks, take_marks
 from jackfield_store.access import DEFAULT, Audit
 from jackfield_store.access.settings import Settings
 from jackfield_store.access.workspaces import Workspace
@@ -142,6 +143,11 @@ class State:
                 work.note(transaction, planned)
         return planned
 
+    def marked(self, label: str) -> list[str]:
+        """Return the workspaces in which files of a label have made something that is there."""
+        with self.storage.database.read() as transaction:
+            return marked(transaction, label)
+
     def export(self, workspace: str, most: int | None = None) -> Json:
         """Return the document of a workspace's current state, with stored secrets masked; an
         applied mask keeps the secret. Objects that the caller may not change are left out.
@@ -158,12 +164,7 @@ class State:
                 if not kind.is_for(visit):
                     continue
                 try:
-                    found = {
-                        one.name: one.stated
-                        for one in _all(
-                            kind, visit, most=None if most is None else most + 1
-                        ).values()
-                    }
+                    there = _all(kind, visit, most=None if most is None else most + 1)
                 except InvalidInvocation as error:  # such as of a package that is not installed
                     _LOG.warning(
                         "%s of the workspace '%s' are left out: %s",
@@ -172,6 +173,21 @@ class State:
                         error.message,
                     )
                     continue
+                for one in there.values():
+                    if one.twins:
+                        _LOG.warning(
+                            "%s: '%s' of the workspace '%s' is written once, and there is %s of "
+                            "this name",
+                            kind.name,
+                            shown_name(one.name),
+                            workspace,
+                            _others(one),
+                        )
+                found = {
+                    one.name: one.stated
+                    for one in there.values()
+                    if not kind.permanent or any(one.stated.values())
+                }
                 if found:
                     document[kind.name] = found
                 if most is not None and len(found) > most:
@@ -245,7 +261,7 @@ class _Work:
                 continue
             present = {} if self.is_new else _all(kind, self.visit, wanted.__contains__)
             for name, spec in wanted.items():
-                if name not in present or not _holds(spec, present[name].stated):
+                if name not in present or not _holds(kind, spec, present[name].stated):
                     try:
                         self._require(kind, spec, present.get(name))
                         self.answers[kind.name, name] = kind.ahead(self.visit, name, spec)
@@ -368,7 +384,11 @@ class _Work:
             if before is None:
                 self._row(_MADE, about, after=wanted)
                 return True
-            changes = _difference(wanted, before, after)
+            changes = {
+                name: {"before": before.get(name), "after": after.get(name)}
+                for name in wanted
+                if not _within(before.get(name), after.get(name))
+            }
             if not changes:
                 raise _Undone
             self._row(_CHANGED, about, members=changes)
@@ -386,10 +406,21 @@ class _Work:
         it has changed.
         """
         key, about = (kind.name, name), {"kind": kind.name, "name": name}
-        if found is not None and kind.is_for(self.visit) and _holds(spec, found.stated):
+        if found is not None and found.twins:
+            self._row(
+                "left",
+                about,
+                reason=f"{_others(found)} of this name, which no file can state",
+            )
+        if found is not None and kind.is_for(self.visit) and _holds(kind, spec, found.stated):
             self._same(key, about)
             return
+        if kind.permanent and found is not None and not any(found.stated.values()):
+            found = None
         with self._tried(transaction, about):
+            if kind.passed is not None and (reason := kind.passed(spec, self.visit)):
+                self._row("passed", about, reason=reason)
+                raise _Undone
             after, secrets = self._done(kind, name, spec, found)
             told = ({"secret": True} if secrets else {}) | (
                 {"afterwards": kind.after} if kind.after else {}
@@ -402,34 +433,57 @@ class _Work:
                     **told,
                 )
             else:
-                changes = _difference(spec, found.stated, after.stated)
-                if not changes:
-                    self._same(key, about)
-                    raise _Undone
-                if self.owned.get(key) != self.how.label and not self.how.adopt:
-                    whose = (
-                        f"it is of the files with the label '{self.owned[key]}'"
-                        if key in self.owned
-                        else "it was made by hand"
-                    )
-                    self._row(
-                        "left",
-                        about,
-                        members=changes,
-                        reason=f"{whose}; {self._option('adopt')} takes it over",
-                    )
-                    raise _Undone
-                if after.shown.get("id") != found.shown.get("id"):
-                    told |= (
-                        {"replaced": True, **hanging}
-                        if (hanging := self._hanging(kind, found))
-                        else {"replaced": True}
-                    )
-                self._row(_CHANGED, about, members=changes, **told)
+                self._tell_change(kind, about, spec, (found, after), told)
             self.made.add(key)
             self.there[key] = after
             if secrets:
                 self.secrets.setdefault(kind.name, {})[name] = secrets
+
+    def _tell_change(
+        self,
+        kind: Kind[Any],
+        about: Mapping[str, str],
+        spec: Json,
+        moved: tuple[KindRow, KindRow],
+        told: Json,
+    ) -> None:
+        """Record how an object has changed.
+
+        :raises _Undone: if it has not, or must be left alone.
+        """
+        key, (found, after) = (kind.name, about["name"]), moved
+        changes = _difference(kind, spec, found.stated, after.stated)
+        if not changes and kind.secrets and found.shown["version"] != after.shown["version"]:
+            told["reason"] = "a secret to which it refers has another content"
+            changes = {
+                "values": {
+                    "before": found.stated["values"],
+                    "after": after.stated["values"],
+                }
+            }
+        if not changes:
+            self._same(key, about)
+            raise _Undone
+        if self.owned.get(key) != self.how.label and not self.how.adopt:
+            whose = (
+                f"it is of the files with the label '{self.owned[key]}'"
+                if key in self.owned
+                else "it was made by hand"
+            )
+            self._row(
+                "left",
+                about,
+                members=changes,
+                reason=f"{whose}; {self._option('adopt')} takes it over",
+            )
+            raise _Undone
+        if after.shown.get("id") != found.shown.get("id"):
+            told |= (
+                {"replaced": True, **hanging}
+                if (hanging := self._hanging(kind, found))
+                else {"replaced": True}
+            )
+        self._row(_CHANGED, about, members=changes, **told)
 
     def _same(self, key: tuple[str, str], about: Mapping[str, str]) -> None:
         """Count an object whose state equals the files'; take it over with ``adopt``."""
@@ -448,7 +502,7 @@ class _Work:
             raise InvalidInvocation(
                 answer[0].message, details=answer[0].details, hint="Plan again when it answers."
             ) from None
-        things, given = kind.opens(self.visit), self._resolved(kind, spec)
+        things, given = kind.opens(self.visit), self._resolved(kind, spec, found)
         after, secrets = (
             kind.make(things, name, given, *answer)
             if found is None
@@ -482,12 +536,19 @@ class _Work:
                 f"{count} not valid", details=faults, hint="Correct what is stated."
             )
 
-    def _resolved(self, kind: Kind[Any], spec: Json) -> Json:
+    def _resolved(self, kind: Kind[Any], spec: Json, found: KindRow | None) -> Json:
         """Replace references in members whose secrets must be stored by the secrets themselves."""
         values = spec.get("values")
         if not kind.secrets or not isinstance(values, Mapping):
             return spec
+        stored = found.stated.get("values", {}) if found is not None else {}
         for name in sorted(kind.secrets & values.keys()):
+            if values[name] == PLACEHOLDER and name not in stored:
+                raise InvalidInvocation(
+                    f"'{name}' is '{PLACEHOLDER}', which means an unchanged secret, but none is "
+                    "stored here",
+                    hint="State a reference to the secret.",
+                )
             if isinstance(values[name], str) and values[name] != PLACEHOLDER:
                 text = (
                     f"'{name}' must be a reference to the secret, such as {{\"$env\": "
@@ -496,7 +557,11 @@ class _Work:
                 raise InvalidInvocation(text, hint="A file must not contain secrets.")
         if self.visit.origin == "remote":
             self.visit.runtime.open_connections.check_references(values)
-        return {**spec, "values": dict(Secrets(os.environ, self.visit.clock).resolve(values, "."))}
+        given = {  # what is stored in another order stays, and is no change beside the secret
+            name: stored[name] if as_set(stored.get(name)) == as_set(value) else value
+            for name, value in Secrets(os.environ, self.visit.clock).resolve(values, ".").items()
+        }
+        return {**spec, "values": given}
 
     def _end(self, transaction: Transaction, kind: Kind[Any], found: KindRow) -> None:
         about, hanging = {"kind": kind.name, "name": found.name}, self._hanging(kind, found)
@@ -504,21 +569,24 @@ class _Work:
             self._row(
                 "left",
                 about,
-                reason=f"the files state it no more; {self._option('prune')} ends it",
+                reason=f"the files state it no more; {self._option('prune')} ends it"
+                + (f", and {_others(found)} of this name" if found.twins else ""),
                 **hanging,
             )
             return
         with self._tried(transaction, about):
             self._require(kind, {}, found)
-            kind.end(kind.opens(self.visit), found)
+            for one in (found, *found.twins):
+                kind.end(kind.opens(self.visit), one)
             self.ended.add((kind.name, found.name))
             self.there.pop((kind.name, found.name), None)
-            self._row(
-                _ENDED, about, **hanging, **({"afterwards": kind.after} if kind.after else {})
-            )
+            more = {"reason": f"and {_others(found)} of this name"} if found.twins else {}
+            told = {"afterwards": kind.after} if kind.after else {}
+            self._row(_ENDED, about, **hanging, **more, **told)
 
     def _hanging(self, kind: Kind[Any], found: KindRow) -> Json:
-        hangs = list(kind.hangs(kind.opens(self.visit), found))
+        things = kind.opens(self.visit)
+        hangs = [each for one in (found, *found.twins) for each in kind.hangs(things, one)]
         return {"ends": hangs} if hangs else {}
 
     def _tell_people(self) -> None:
@@ -625,30 +693,45 @@ def _all(
     kind: Kind[Any], visit: Visit, wanted: Callable[[str], bool] = _every, most: int | None = None
 ) -> dict[str, KindRow]:
     """Return at most ``most`` objects of a kind whose names are ``wanted``, by name; of several
-    objects of one name, the first.
+    objects of one name, the first, with its twins.
     """
     found = dict[str, KindRow]()
     for one in islice(kind.all(kind.opens(visit), wanted), most):
-        found.setdefault(one.name, one)
+        first = found.get(one.name)
+        found[one.name] = one if first is None else first._replace(twins=(*first.twins, one))
     return found
 
 
+def _others(found: KindRow) -> str:
+    count = len(found.twins)
+    return f"another one ({found.twins[0].key})" if count == 1 else f"{count:,} others"
+
+
 def _difference(
-    stated: Mapping[str, Any], before: Mapping[str, Any], after: Mapping[str, Any]
+    kind: Kind[Any], stated: Mapping[str, Any], before: Mapping[str, Any], after: Mapping[str, Any]
 ) -> Json:
-    differing = (name for name in stated if before.get(name) != after.get(name))
+    differing = (
+        name
+        for name in stated
+        if kind.meaning(name, before.get(name)) != kind.meaning(name, after.get(name))
+    )
     return {name: {"before": before.get(name), "after": after.get(name)} for name in differing}
 
 
-def _holds(spec: Mapping[str, Any], stated: Mapping[str, Any]) -> bool:
-    return all(name in stated and stated[name] == value for name, value in spec.items())
+def _holds(kind: Kind[Any], spec: Mapping[str, Any], stated: Mapping[str, Any]) -> bool:
+    return all(
+        name in stated and kind.meaning(name, stated[name]) == kind.meaning(name, value)
+        for name, value in spec.items()
+    )
 
 
 def _within(wanted: Any, present: Any) -> bool:
-    """Return whether the wanted settings are contained in the present ones."""
+    """Return whether the wanted settings are contained in the present ones. The order of their
+    lists has no meaning.
+    """
     if isinstance(wanted, Mapping) and isinstance(present, Mapping):
         return all(_within(value, present.get(name)) for name, value in wanted.items())
-    return bool(wanted == present)
+    return bool(as_set(wanted) == as_set(present))
 
 
 def _error_text(error: JackfieldError) -> str:

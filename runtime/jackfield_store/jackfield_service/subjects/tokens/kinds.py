@@ -14,6 +14,7 @@ from jackfield.kernel.dataclass import dataclass
 from jackfield.kernel.errors import NotAllowed
 from jackfield_service.shell.http.shape_parts import RULES, STRING, closed_with
 from jackfield_service.shell.resource.kinds import Done, Json, Kind, KindRow, Wanted
+from jackfield_service.shell.resource.meanings import as_set, as_sets
 from jackfield_service.shell.resource.resource import Visit
 from jackfield_service.subjects.tokens.shapes import SHAPES
 from jackfield_store.access import Token, Tokens
@@ -82,6 +83,19 @@ def _hangs(shapes: _Shapes, found: KindRow) -> Iterator[str]:
         yield from (f"{kind} {row.name}" for row in rows)
 
 
+def _passed(spec: Json, visit: Visit) -> str:
+    """Return why a token is not made that would have expired."""
+    now, expires = visit.clock.time(), spec.get("expiresAt")
+    is_over = expires is not None and moment(str(expires), now, 1, "'expiresAt'") <= now
+    return "its 'expiresAt' has passed" if is_over else ""
+
+
+def _rules(value: Any) -> Any:
+    """Return what rules mean: the order of patterns has no meaning, an empty list is none."""
+    found = as_sets(value)
+    return {name: one for name, one in found.items() if one} if isinstance(found, dict) else found
+
+
 _SHAPE = SHAPES["NewToken"]["properties"]
 KINDS = (
     Kind(
@@ -103,5 +117,7 @@ KINDS = (
         4,
         hangs=_hangs,
         platforms=True,
+        meanings={"rules": _rules, "quotas": as_set},
+        passed=_passed,
     ),
 )
