@@ -60,11 +60,13 @@ def schema() -> Json:
     }
     whole = closed(
         {
+            "$schema": {"type": "string"},
             "label": label,
             "variables": {"type": "object"},
             "workspaces": {"type": "object", "additionalProperties": closed(members)},
         },
     )
+    notes = {"description": "States nothing; a place for anchors."}
     about = (
         "What workspaces have, for 'jackfield plan' and 'jackfield apply'. Files are laid "
         "over one another; null takes away."
@@ -73,5 +75,9 @@ def schema() -> Json:
         "state",
         "State of workspaces",
         about,
-        {**whole, "$defs": {"Variable": _VARIABLE, **dict(sorted(used.items()))}},
+        {
+            **whole,
+            "patternProperties": {"^x-": notes},
+            "$defs": {"Variable": _VARIABLE, **dict(sorted(used.items()))},
+        },
     )

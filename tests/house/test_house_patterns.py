@@ -44,6 +44,7 @@ USED_AS = {
     "jackfield/schema/formats.py:PLAIN_LIST": ("fullmatch",),
     "jackfield/schema/formats.py:_RUN": ("match",),
     "jackfield/schema/formats.py:_UNQUOTED_RUN": ("match",),
+    "jackfield/connections/yaml_documents.py:_CORE": ("match",),
     "jackfield_formats/expression.py:_VALUE_FAULTS": ("match",),
     "jackfield_aws/policies.py:_VERBS": ("match",),
 }

@@ -64,6 +64,14 @@ def read_text(path: str) -> str:
             content = file.read(MAX_FILE + 1)
     except OSError as error:
         raise DocumentError(f"it cannot be read: {error.strerror}") from None
+    return text_of(content)
+
+
+def text_of(content: bytes) -> str:
+    """Return the text of a file's content, of which more than ``MAX_FILE`` bytes may be missing.
+
+    :raises DocumentError: if it is too large, or is not UTF-8.
+    """
     if len(content) > MAX_FILE:
         raise DocumentError(f"it is larger than {MAX_FILE:,} bytes")
     try:

@@ -22,6 +22,7 @@ from jackfield.kernel.dataclass import dataclass, field
 _ASTERISKS = re.compile(r"(?:^|[\s:,\[{-])\*{2,}(?:$|[\s,\]}])")
 _MERGE = "tag:yaml.org,2002:merge"
 _MAP = "tag:yaml.org,2002:map"
+_INT = "tag:yaml.org,2002:int"
 _TEXT = "tag:yaml.org,2002:str"
 _TWICE = "jackfield_twice"
 """Attribute of a node that records its duplicate keys."""
@@ -30,6 +31,33 @@ _NOT_JSON = frozenset(
 )
 """YAML types without a counterpart in JSON; an untagged date is a string."""
 _BASE: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_LEADING_ZERO = re.compile(r"[-+]?0[0-9]+")
+_NUMBERS = "-+0123456789"
+_SCALARS = (
+    ("null", r"null|Null|NULL|~|", ["n", "N", "~", ""]),
+    ("bool", r"true|True|TRUE|false|False|FALSE", [*"tTfF"]),
+    ("int", r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+", [*_NUMBERS]),
+    (
+        "float",
+        (
+            r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?"
+            r"|[-+]?(\.inf|\.Inf|\.INF)|\.nan|\.NaN|\.NAN"
+        ),
+        [*_NUMBERS, "."],
+    ),
+    ("merge", r"<<", ["<"]),
+)
+"""Plain scalars of the core schema (YAML 1.2.2, section 10.3.2) with the characters that they begin
+with, and the merge key of YAML 1.1. ``no``, ``12:30`` and ``1_000`` are text.
+"""
+_CORE: dict[str, list[tuple[str, Any]]] = {
+    first: [
+        (f"tag:yaml.org,2002:{kind}", re.compile(f"(?:{pattern})\\Z"))
+        for kind, pattern, begins in _SCALARS
+        if first in begins
+    ]
+    for first in sorted({first for _, _, begins in _SCALARS for first in begins})
+}
 
 
 def yaml_documents(text: str, line: int = 0, before: int = 0) -> Iterator[tuple[Any, bool]]:
@@ -151,12 +179,18 @@ class _Loader(_BASE):  # type: ignore[misc]
     yaml_constructors: ClassVar[dict[str, Any]] = {
         tag: made for tag, made in _BASE.yaml_constructors.items() if tag not in _NOT_JSON
     }
-    yaml_implicit_resolvers: ClassVar[dict[str, Any]] = {
-        first: [(tag, pattern) for tag, pattern in known if tag not in _NOT_JSON]
-        for first, known in _BASE.yaml_implicit_resolvers.items()
-    }
+    yaml_implicit_resolvers: ClassVar[dict[str, Any]] = _CORE
     repeats = False
     line = 0
+
+    def construct_yaml_int(self, node: Any) -> int:
+        text: str = self.construct_scalar(node)
+        if _LEADING_ZERO.fullmatch(text):  # a phone number, or an octal number of YAML 1.1
+            raise DocumentError(
+                f"'{text[:80]}' would lose its zeros as a number {_at(node.start_mark, self.line)}: "
+                "put it in quotes"
+            )
+        return int(text, {"0o": 8, "0x": 16}.get(text[:2], 10))
 
     def construct_yaml_map(self, node: Any) -> Iterator[Any]:
         twice = self._keys(node)
@@ -197,3 +231,4 @@ class _Loader(_BASE):  # type: ignore[misc]
 
 
 _Loader.yaml_constructors[_MAP] = _Loader.construct_yaml_map
+_Loader.yaml_constructors[_INT] = _Loader.construct_yaml_int

@@ -5,19 +5,31 @@ names that are not unique, workspaces that are left out, spellings, times that h
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from jackfield.connections.documents import documents
 from shell import Shell
 
 pytest_plugins = ["shell_fixture"]
 
-SAY: dict[str, Any] = {"connector": "echo", "action": "say", "connection": "room", "inputs": {"text": "x"}}
-HALL: dict[str, Any] = {"type": "echo/token", "values": {"token": {"$env": "HALL_TOKEN"}, "greeting": "Hi"}}
+SAY: dict[str, Any] = {
+    "connector": "echo",
+    "action": "say",
+    "connection": "room",
+    "inputs": {"text": "x"},
+}
+HALL: dict[str, Any] = {
+    "type": "echo/token",
+    "values": {"token": {"$env": "HALL_TOKEN"}, "greeting": "Hi"},
+}
 CLIENT: dict[str, Any] = {
     "server": ["a.example", "b.example"],
     "values": {
@@ -235,3 +247,156 @@ def test_nobody_can_hold_a_role(place: Shell, held: bool) -> None:
     assert acts(state(place, "apply", none)) == ({"change": 1} if held else {})
     assert state(place, "plan", none, "--check")["rows"] == []
     assert "roles" not in place.run("export").json["workspaces"]["default"]
+
+
+def written(place: Shell, text: str, code: int = 0) -> Any:
+    """Plan a file in YAML, and return what is printed."""
+    place.write("state.yaml", text)
+    answer = place.run("plan", "state.yaml")
+    assert answer.code == code, (answer.out, answer.err)
+    return answer.json
+
+
+VARIABLES = """
+$schema: https://jackfield.dev/schemas/state/1
+x-callback: &callback {types: [invocation.*]}
+variables: {outer: {$var: inner}, inner: %s, types: [{$var: kind}], kind: invocation.*}
+workspaces:
+  default:
+    callbacks:
+      https://93.184.215.14/hook: {<<: *callback, description: {$var: outer}, types: {$var: types}}
+"""
+
+
+def test_a_variable_may_hold_another(place: Shell) -> None:
+    """Variables within variables are filled in, a circle is refused, and a file may have places for
+    anchors and the address of its schema.
+    """
+    (row,) = written(place, VARIABLES % "ours")["rows"]
+    assert (row["act"], row["after"]["description"]) == ("make", "ours")
+    assert row["after"]["types"] == ["invocation.*"]
+    for inner, said in (("{$var: outer}", "outer → inner → outer"), ("{$var: none}", "no value")):
+        refused = written(place, VARIABLES % inner, code=2)["error"]
+        assert said in refused["details"][0]["message"]
+
+
+PLAIN: dict[str, Any] = {
+    "12:30": "12:30",
+    "NO": "NO",
+    "yes": "yes",
+    "1_000": "1_000",
+    "0b11": "0b11",
+    "2026-01-01": "2026-01-01",
+    "0o17": 15,
+    "0x1F": 31,
+    "1e3": 1000.0,
+    "-7": -7,
+    "true": True,
+    "~": None,
+    "'0123456'": "0123456",
+}
+
+
+@pytest.mark.parametrize("plain", PLAIN)
+def test_plain_scalars_are_those_of_yaml_1_2(plain: str) -> None:
+    """What YAML 1.1 made of ``NO`` or ``12:30`` is text (YAML 1.2.2, section 10.3.2)."""
+    assert list(documents(f"value: {plain}", "state.yaml")) == [{"value": PLAIN[plain]}]
+
+
+@pytest.mark.parametrize("plain", ["NO", "12:30", "1_000"])
+def test_inputs_of_a_schedule_are_as_they_are_written(place: Shell, plain: str) -> None:
+    """Inputs have no type that a reader of YAML could know."""
+    text = f"""
+workspaces:
+  default:
+    connections:
+      room: {{type: echo/token, values: {{token: {{$env: HALL_TOKEN}}}}}}
+    schedules:
+      nightly:
+        every: 1h
+        invocation: {{connector: echo, action: say, connection: room, inputs: {{text: {plain}}}}}
+"""
+    rows = {row["name"]: row for row in written(place, text)["rows"]}
+    assert rows["nightly"]["after"]["invocation"]["inputs"] == {"text": plain}
+
+
+@pytest.mark.parametrize("text", ["0123456", "-007", "00"])
+def test_a_number_that_would_lose_its_zeros_is_refused(place: Shell, text: str) -> None:
+    """A phone number or an account's number is text, which quotes say."""
+    refused = written(place, f"workspaces: {{default: {{settings: {{retentionDays: {text}}}}}}}", 2)
+    assert "would lose its zeros" in refused["error"]["message"]
+
+
+def test_a_file_comes_from_stdin(place: Shell) -> None:
+    """A dash is standard input."""
+    text = "workspaces: {default: {callbacks: {'https://93.184.215.14/hook': {}}}}"
+    answer = place.run("plan", "-", stdin=text)
+    assert (answer.code, acts(answer.json)) == (0, {"make": 1})
+
+
+OPENAT = ("257", "56")
+"""Number of the system call on x86-64 and on AArch64."""
+TOKEN = {"default": {"tokens": {"ci": {"scope": "read"}}}}
+
+
+@pytest.mark.parametrize("target", ["empty file", "link", "dangling link"])
+def test_new_secrets_go_to_an_empty_file_and_to_the_target_of_a_link(
+    place: Shell, target: str
+) -> None:
+    """``mktemp`` makes an empty file, and a mount has links."""
+    folder = place.folder / "mounted"
+    folder.mkdir()
+    named, file = place.folder / "out.json", folder / "data.json"
+    if target == "empty file":
+        named.touch()
+        file = named
+    else:
+        named.symlink_to(file)
+    if target == "link":
+        file.write_text("{}")
+    place.write("state.json", json.dumps({"workspaces": TOKEN}))
+    answer = place.run("apply", "state.json", "--secrets-out", str(named))
+    assert answer.code == 0, answer.out
+    assert json.loads(file.read_text())["default"]["tokens"]["ci"]["token"].startswith("jf_")
+    assert (named.is_symlink(), file.stat().st_mode & 0o777) == (target != "empty file", 0o600)
+
+
+def test_new_secrets_go_into_a_pipe(place: Shell) -> None:
+    """A pipe gets a line for each workspace, and is opened before the transaction."""
+    pipe = place.folder / "pipe"
+    os.mkfifo(pipe)
+    place.write("state.json", json.dumps({"workspaces": {**TOKEN, "acme": TOKEN["default"]}}))
+    with ThreadPoolExecutor(1) as pool:
+        read = pool.submit(pipe.read_text)
+        answer = place.run("apply", "state.json", "--secrets-out", str(pipe))
+        assert answer.code == 0, answer.out
+        found = [json.loads(line) for line in read.result(timeout=60).splitlines()]
+    assert [[*one] for one in found] == [["default"], ["acme"]]
+    assert found[1]["acme"]["tokens"]["ci"]["token"].startswith("jf_")
+
+
+def test_nobody_waits_for_a_pipe_that_nobody_reads(place: Shell) -> None:
+    """The command waits for a reader before the transaction: others write meanwhile."""
+    pipe = place.folder / "pipe"
+    os.mkfifo(pipe)
+    place.write("state.json", json.dumps({"workspaces": TOKEN}))
+    waiting = place.start("apply", "state.json", "--secrets-out", str(pipe))
+    try:
+        while Path(f"/proc/{waiting.pid}/syscall").read_text().split()[0] not in OPENAT:
+            assert waiting.poll() is None
+        assert place.run("tokens", "create", "--scope", "read", "--name", "other").code == 0
+        assert [row["name"] for row in place.run("tokens", "list").json] == ["other"]
+    finally:
+        waiting.kill()
+        waiting.wait()
+
+
+@pytest.mark.parametrize("content", ["[]", "not JSON", "7"])
+def test_what_is_no_file_of_secrets_stays(place: Shell, content: str) -> None:
+    """A target with something else is refused, and nothing is changed."""
+    target = place.folder / "out.json"
+    target.write_text(content)
+    place.write("state.json", json.dumps({"workspaces": TOKEN}))
+    answer = place.run("apply", "state.json", "--secrets-out", str(target))
+    assert (answer.code, target.read_text()) == (2, content)
+    assert place.run("tokens", "list").json == []

@@ -1,4 +1,4 @@
-"""What the value of a member means where several spellings mean the same, for comparisons."""
+"""Comparison of values by meaning, for members of which several spellings mean the same."""
 
 from __future__ import annotations
 

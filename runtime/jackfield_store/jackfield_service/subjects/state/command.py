@@ -4,9 +4,8 @@ compared, applied, and written.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from contextlib import suppress
+from contextlib import ExitStack
 from functools import cache, partial
 from typing import Any
 
@@ -15,10 +14,10 @@ from jackfield.cli.parsing import Namespace, Parser, UsageError, Verb
 from jackfield.cli.session import caller
 from jackfield.kernel.clock import SystemClock
 from jackfield.kernel.errors import InvalidInvocation
-from jackfield.kernel.local import replace_file
 from jackfield.runtime import Jackfield
 from jackfield_service.shell.resource.resource import Visit
 from jackfield_service.subjects.state.documents import Stated, read_files
+from jackfield_service.subjects.state.new_secrets import NewSecrets
 from jackfield_service.subjects.state.operations import (
     How,
     Planned,
@@ -60,7 +59,10 @@ def state_of(storage: Storage) -> State:
 
 def _declare(parser: Parser) -> None:
     parser.add_argument(
-        "files", nargs="+", metavar="FILE", help="YAML or JSON; each is laid over those before it"
+        "files",
+        nargs="+",
+        metavar="FILE",
+        help="YAML or JSON, - for stdin; each is laid over those before it",
     )
     parser.add_argument(
         "--adopt",
@@ -93,7 +95,7 @@ def _declare_apply(parser: Parser) -> None:
     parser.add_argument(
         "--secrets-out",
         metavar="FILE",
-        help="where tokens and other new secrets go, as JSON, with mode 0600",
+        help="where tokens and other new secrets go, as JSON: a file with mode 0600, or a pipe",
     )
 
 
@@ -128,50 +130,30 @@ def _apply(arguments: Namespace, output: Output) -> int:
     given = read_files(arguments.files)
     how = How(given.label, arguments.adopt, arguments.prune)
 
-    def keep(name: str, planned: Planned) -> None:
-        if planned.secrets and arguments.secrets_out is None:
-            text = f"the workspace '{name}' gets new secrets, and there is no file for them"
-            raise UsageError(text, usage=arguments.usage, hint="Give --secrets-out FILE.")
-        if planned.secrets:
-            _keep(arguments.secrets_out, name, planned.secrets)
-
-    with open_storage() as storage:
+    with open_storage() as storage, ExitStack() as stack:
         state = state_of(storage)
         workspaces = _stated(state, given)
         planned = _planned(state, workspaces, how)
         require_seen(arguments.plan, planned)
         refuse(planned)
+        gets = [name for name, one in planned.items() if one.secrets]
+        if gets and arguments.secrets_out is None:
+            text = f"the workspace '{gets[0]}' gets new secrets, and there is no file for them"
+            raise UsageError(text, usage=arguments.usage, hint="Give --secrets-out FILE.")
+        target = NewSecrets(arguments.secrets_out) if gets else None
+        if target is not None:
+            stack.callback(target.close)
+
+        def keep(name: str, planned: Planned) -> None:
+            if planned.secrets and target is not None:
+                target.keep(name, planned.secrets)
+
         done = {
             name: state.apply(name, document, how, planned[name].digest, partial(keep, name))
             for name, document in workspaces.items()
         }
     output.value(told(done))
     return 0
-
-
-def _keep(path: str, workspace: str, secrets: Mapping[str, Any]) -> None:
-    """Add new secrets to a file that only this account can read. They are on the disk before they
-    become valid.
-
-    :raises InvalidInvocation: if the file cannot be written, or is not a file of such secrets.
-    """
-    try:
-        present: Any = {}
-        with suppress(FileNotFoundError), open(path, encoding="utf-8") as file:
-            present = json.load(file)
-        for kind, things in secrets.items():
-            present.setdefault(workspace, {}).setdefault(kind, {}).update(things)
-        content = json.dumps(present, indent=2) + "\n"
-        replace_file(path, content.encode(), mode=0o600, keeps_mode=False)
-    except (OSError, ValueError, AttributeError) as fault:
-        reason = (
-            fault.strerror
-            if isinstance(fault, OSError) and fault.strerror
-            else "it has something else"
-        )
-        raise InvalidInvocation(
-            f"--secrets-out '{path[:200]}': {reason}", hint="Name a new file. Nothing was changed."
-        ) from None
 
 
 def _declare_export(parser: Parser) -> None:

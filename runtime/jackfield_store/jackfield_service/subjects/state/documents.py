@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from math import isfinite
 from typing import Any
 
 from jackfield.connections.document_limits import MAX_VALUES
-from jackfield.connections.documents import MAX_FILE, DocumentError, documents, read_text
+from jackfield.connections.documents import MAX_FILE, DocumentError, documents, read_text, text_of
 from jackfield.kernel.dataclass import dataclass
 from jackfield.kernel.errors import Detail, InvalidInvocation, did_you_mean
 from jackfield.kernel.pointers import child
@@ -44,9 +45,10 @@ def read_files(paths: Sequence[str]) -> Stated:
     """
     whole: Any = {}
     for path in paths:
-        name = os.path.basename(path)
+        name = "stdin" if path == "-" else os.path.basename(path)
         try:
-            for document in documents(read_text(path), name):
+            text = text_of(sys.stdin.buffer.read(MAX_FILE + 1)) if path == "-" else read_text(path)
+            for document in documents(text, name):
                 whole = merged(whole, members_of(document))
         except DocumentError as error:
             raise InvalidInvocation(
@@ -61,7 +63,8 @@ def stated(whole: Mapping[str, Any]) -> Stated:
     :raises InvalidInvocation: if a variable has no value, or a part is not an object.
     """
     faults: list[Detail] = []
-    found = _filled(whole.get("workspaces", {}), whole.get("variables", {}), "/workspaces", faults)
+    variables = _Variables(whole.get("variables", {}))
+    found = _filled(whole.get("workspaces", {}), variables, "/workspaces", faults)
     try:
         _check_values(found)
     except DocumentError as error:
@@ -126,7 +129,7 @@ def members_of(document: Any) -> Mapping[str, Any]:
     """
     if not isinstance(document, Mapping):
         raise DocumentError("it must be an object with 'workspaces'")
-    if unknown := [one for one in document if one not in _MEMBERS]:
+    if unknown := [one for one in document if one not in _MEMBERS and not _is_note(one)]:
         raise DocumentError(
             f"the member '{str(unknown[0])[:80]}' is "
             f"unknown{did_you_mean(str(unknown[0]), _MEMBERS)}"
@@ -140,6 +143,13 @@ def shown_name(name: str) -> str:
     which may be refused because it has a password.
     """
     return masked_url(name, _KNOWS_NOTHING) if "://" in name else name
+
+
+def _is_note(name: object) -> bool:
+    """Return whether a member of a file states nothing: the address of its schema, or a place for
+    anchors.
+    """
+    return name == "$schema" or str(name).startswith("x-")
 
 
 def _check_values(document: Any) -> None:
@@ -169,17 +179,35 @@ def _check_values(document: Any) -> None:
             )
 
 
-def _filled(value: Any, variables: Any, path: str, faults: list[Detail]) -> Any:
-    if isinstance(value, Mapping) and value.keys() == {_VARIABLE}:
-        name = value[_VARIABLE]
-        if isinstance(variables, Mapping) and isinstance(name, str) and name in variables:
-            return variables[name]
-        faults.append(
-            Detail(
-                path, f"the variable '{str(name)[:80]}' has no value: give it one below 'variables'"
-            )
-        )
+class _Variables:
+    """Variables of a document, each filled in once; a value may refer to other variables."""
+
+    def __init__(self, given: Any) -> None:
+        self._given: Mapping[str, Any] = given if isinstance(given, Mapping) else {}
+        self._filled: Json = {}
+        self._open: list[str] = []
+
+    def value(self, name: Any, path: str, faults: list[Detail]) -> Any:
+        """Return the value of a variable; record a fault if it has none, or contains itself."""
+        if name in self._open:
+            ways = " → ".join([*self._open, name])
+            faults.append(Detail(path, f"the variable '{name[:80]}' contains itself: {ways[:300]}"))
+        elif not isinstance(name, str) or name not in self._given:
+            reason = "has no value: give it one below 'variables'"
+            faults.append(Detail(path, f"the variable '{str(name)[:80]}' {reason}"))
+        elif name in self._filled:
+            return self._filled[name]
+        else:
+            self._open.append(name)
+            self._filled[name] = _filled(self._given[name], self, path, faults)
+            self._open.pop()
+            return self._filled[name]
         return None
+
+
+def _filled(value: Any, variables: _Variables, path: str, faults: list[Detail]) -> Any:
+    if isinstance(value, Mapping) and value.keys() == {_VARIABLE}:
+        return variables.value(value[_VARIABLE], path, faults)
     if isinstance(value, Mapping):
         return {
             str(name): _filled(one, variables, child(path, shown_name(str(name))), faults)
