@@ -29,8 +29,8 @@ from jackfield.connector.manifests import describe
 from jackfield.connector.models import Field, Inputs, Output, spelt_out
 from jackfield.invocation.entry import is_elsewhere
 from jackfield.invocation.result import InvocationFailed
-from jackfield.kernel.errors import Detail, InvalidInput, Sent
-from jackfield.kernel.failures import Raised, attempt, value_of
+from jackfield.kernel.errors import Detail, InvalidInput, Sent, Unavailable
+from jackfield.kernel.failures import OnFailure, Raised, attempt, value_of
 from jackfield.kernel.functions import Arguments, origin
 from jackfield.manifest.manifest import Manifest
 from jackfield.manifest.reading import HOST
@@ -172,9 +172,10 @@ class Function:
                 f"the key of '{self.name}' is not the one that its call has: it must be the same "
                 "whenever it is made"
             )
-        found = await outcome(
-            self._function, arguments.positional, arguments.named, loops=self._loops
-        )
+        with OnFailure(self._stopped, call):
+            found = await outcome(
+                self._function, arguments.positional, arguments.named, loops=self._loops
+            )
         if (direct := _DIRECT.get(call.invocation_id)) is not None:
             direct.outcome = (found,)
         made = attempt(self._made, found, call)
@@ -186,6 +187,15 @@ class Function:
                 else {"value": made.value if self.declared.keep else None}
             )
         return value_of(made)
+
+    @staticmethod
+    def _stopped(call: Call) -> None:
+        """Record that a function whose caller has left was stopped, as by an exit: nobody knows
+        whether it took effect.
+        """
+        call.ended = True
+        if call.answer_late is not None:
+            call.answer_late(Unavailable("it was stopped", sent=Sent.UNKNOWN))
 
     def _made(self, found: Any, call: Call) -> _Value:
         """Return the output of a success. What a repeat does not get as it is, the caller is told.
@@ -206,7 +216,7 @@ class Function:
             raise found.error
         raise judged
 
-    async def called(self, *given: Any, **named: Any) -> Any:
+    async def called(self, /, *given: Any, **named: Any) -> Any:
         """Call the action's function, and return its value. For a doubt of an earlier call, or with
         time for looks, look for the effect first.
         """
@@ -241,7 +251,12 @@ class Function:
                 "a name has one function"
             )
         arguments = self._signature.bind(*given, **named).arguments
-        inputs = {to_camel(name): value for name, value in arguments.items() if value is not None}
+        absent = (None, Parameter.empty)  # where a parameter that is left out is None, too
+        inputs = {
+            to_camel(name): value
+            for name, value in arguments.items()
+            if value is not None or self._signature.parameters[name].default not in absent
+        }
         known = self.declared.work.context or {}
         context = {name: known[name] for name in known.keys() - {"title", "function"}}
         call = {

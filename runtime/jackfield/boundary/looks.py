@@ -14,8 +14,8 @@ from jackfield.boundary.values import fulfilled, kept, tried
 from jackfield.call.waiter import Until
 from jackfield.call.work import Looked
 from jackfield.kernel.clock import Deadline, SystemClock
-from jackfield.kernel.errors import Sent, TimedOut
-from jackfield.kernel.failures import Raised, attempt
+from jackfield.kernel.errors import JackfieldError, Sent, TimedOut
+from jackfield.kernel.failures import CONTAINED, Raised, attempt_foreign
 from jackfield.kernel.functions import is_async
 
 if TYPE_CHECKING:
@@ -129,8 +129,12 @@ class Declaration:
             return Looked(self.absent_after, told=_NO_VALUE)
         output, fault = self.output(found, digest, is_repeated=False)
         if isinstance(found, Raised):
-            fault = type(found.error).__name__
+            error = found.error
+            fault = error.message if isinstance(error, JackfieldError) else type(error).__name__
         if fault is None:
+            if self.keep and not self.returns.fits((output or {}).get("value")):
+                kind = type(found).__name__
+                _LOG.warning("the look for '%s' found what is not of its type: %s", self.name, kind)
             return Looked(self.absent_after, output)
         _LOG.warning("the look for '%s' failed: %s", self.name, fault)
         return Looked(self.absent_after, told=f"it failed: {fault}")
@@ -167,12 +171,18 @@ async def _found(look: Callable[[str], Any], key: str, waiter: Waiter) -> Any:
     until = Until(Deadline.after(_LONGEST, SystemClock()), late)
     try:
         if is_async(look):
-            return fulfilled(await waiter.finished(lambda: tried(look(key), _LONGEST), until))
+            asked = partial(_asked, look, key)
+            return fulfilled(await waiter.finished(lambda: tried(asked(), _LONGEST), until))
         # in a tuple, since the waiter raises what its function returns as ``Raised``
-        (found,) = await waiter.call(lambda: (attempt(look, key),), until=until)
-    except TimedOut as error:
+        (found,) = await waiter.call(lambda: (attempt_foreign(look, key),), until=until)
+    except (JackfieldError, RuntimeError) as error:  # late, an exit, or no thread is left for it
         return Raised(error)
     return fulfilled(found)
+
+
+async def _asked(look: Callable[[str], Any], key: str) -> Any:
+    with CONTAINED:
+        return await look(key)
 
 
 def _cannot_tell(_key: str) -> Any:

@@ -155,6 +155,7 @@ class once(Declaration):  # noqa: N801 (a decorator and a context manager, used 
         self.keep = keep
         self.runtime = runtime
         self.returns = ReturnType()
+        self._block: OnceCall | None = None
 
     def __call__(self, function: F) -> F:
         """Return the function that runs once for a key.
@@ -224,7 +225,7 @@ class once(Declaration):  # noqa: N801 (a decorator and a context manager, used 
                 f"'{self.name}' is no block: its key is a function, or it has an effect, so that "
                 "it decorates one"
             )
-        if hasattr(self, "_block"):
+        if self._block is not None:
             raise TypeError(
                 f"'{self.name}' is no block: its block was entered before: make a new one"
             )
@@ -236,12 +237,14 @@ class once(Declaration):  # noqa: N801 (a decorator and a context manager, used 
     __enter__ = _opened
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> bool:
-        return run_in_thread(self._block.__aexit__(kind, error, trace))
+        return run_in_thread(self.__aexit__(kind, error, trace))
 
     async def __aenter__(self) -> OnceCall:
         return self._opened()
 
     async def __aexit__(self, kind: object, error: BaseException | None, trace: object) -> bool:
+        if self._block is None:
+            raise TypeError(f"'{self.name}' ends a block that was not entered")
         return await self._block.__aexit__(kind, error, trace)
 
 
@@ -386,7 +389,9 @@ class OnceCall:
         was an exception.
         """
         declared, how = self._declared, self._how
-        raised, error = error, error or unfulfilled(self._value)
+        raised = error
+        if error is None:
+            error = unfulfilled(self._value)
         if error is None:
             output, warning = declared.output(
                 self._value, self._bound.store.digest, is_repeated=True

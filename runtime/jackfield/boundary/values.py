@@ -15,7 +15,7 @@ from jackfield.kernel.errors import (
     Sent,
     Unavailable,
 )
-from jackfield.kernel.failures import Raised, attempt
+from jackfield.kernel.failures import Raised, attempt, attempt_foreign
 from jackfield.kernel.interrupts import interrupt
 from jackfield.schema.python_objects import encoded
 from jackfield.schema.python_types import NotBegunError, NotDoneError, ReturnType, unfulfilled
@@ -57,7 +57,7 @@ def kept(returns: ReturnType, value: Any, *, is_repeated: bool) -> tuple[Any, st
     """Return a value as JSON, None if it is not JSON, and a warning if it is not recorded, or what
     repeats get does not equal it.
     """
-    recorded = attempt(encoded, value, exact=True)
+    recorded = attempt_foreign(encoded, value, exact=True)
     if isinstance(recorded, Raised):
         faults = recorded.error.details if isinstance(recorded.error, InvalidInput) else ()
         where = f" ({type(recorded.error).__name__})"
@@ -77,13 +77,13 @@ def verdict(
     allows to be displayed by declaring its class. Of others, whose words may quote anything, the
     class and the provider's status are recorded; nobody knows what they leave (``Sent.UNKNOWN``).
     """
-    kind, said = type(error).__name__, attempt(str, error)
+    kind, said = type(error).__name__, attempt_foreign(str, error)
     words = "" if isinstance(said, Raised) else " ".join(said.split())
     is_refusal = issubclass(type(error), refusals) and not isinstance(error, NotDoneError)
     if is_refusal or isinstance(error, NotBegunError):
         said_too = f": {words[:_QUOTED]}" if words else ""
         return Rejected(f"'{name}' was refused: {kind}{said_too}", sent=Sent.REFUSED)
-    found = attempt(Provider.of, error)
+    found = attempt_foreign(Provider.of, error)
     provider = None if isinstance(found, Raised) else found
     text = words if isinstance(error, NotDoneError) else f"it raised {kind}"
     if provider is not None:

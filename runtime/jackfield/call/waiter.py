@@ -309,6 +309,10 @@ def run_in_thread(coroutine: Coroutine[Any, Any, T]) -> T:
     except StopIteration as end:
         value: T = end.value
         return value
+    except RuntimeError as error:
+        if isinstance(error.__cause__, StopIteration):  # which cannot leave a coroutine
+            raise error.__cause__ from None
+        raise
     coroutine.close()
     raise RuntimeError("a synchronous run suspended")
 

@@ -125,7 +125,8 @@ def _cleaned(node: Any) -> Any:
 
 def _without_null(node: dict[str, Any]) -> dict[str, Any]:
     branches = node.get("anyOf")
-    if isinstance(branches, list) and {"type": "null"} in branches:
+    is_absence = node.get("default") is None  # else None and a value that is left out differ
+    if is_absence and isinstance(branches, list) and {"type": "null"} in branches:
         rest = [branch for branch in branches if branch != {"type": "null"}]
         beside = {key: value for key, value in node.items() if key != "anyOf"}
         node = (

@@ -119,7 +119,7 @@ def _was_asked_for(error: BaseException) -> bool:
     return task is not None and task.cancelling() > 0
 
 
-def contained(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+def contained(function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
     """Call foreign code, contained.
 
     :raises RuntimeError: in place of a ``BaseException`` that is not an ``Exception``.
@@ -131,7 +131,7 @@ def contained(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         raise
 
 
-def in_callers_thread(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+def in_callers_thread(function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
     """Call foreign code in the caller's thread. A ``BaseException`` passes through, except an
     exit.
     """
@@ -143,7 +143,7 @@ def in_callers_thread(function: Callable[P, T], *args: P.args, **kwargs: P.kwarg
         raise
 
 
-def attempt(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T | Raised:
+def attempt(function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T | Raised:
     """Call code that may raise anything. Return its value, or the ``Exception`` that it raised; the
     host's exceptions pass through.
     """
@@ -155,7 +155,7 @@ def attempt(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T | 
         return Raised(error)
 
 
-def attempt_foreign(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T | Raised:
+def attempt_foreign(function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T | Raised:
     """Call a connector's code, contained. Return its value, or its exception."""
     try:
         return contained(function, *args, **kwargs)

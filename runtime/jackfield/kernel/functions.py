@@ -35,8 +35,12 @@ def is_async(function: Callable[..., Any]) -> bool:
 
 
 def generates(function: Callable[..., Any]) -> bool:
-    """Return whether a function is a generator, which runs only after it was called."""
+    """Return whether a function is a generator, which runs only after it was called, or one that
+    ``contextlib`` runs when it is entered.
+    """
     code = function_of(function)
+    while hasattr(code, "__wrapped__") and code.__globals__.get("__name__") == "contextlib":
+        code = function_of(code.__wrapped__)
     return isgeneratorfunction(code) or isasyncgenfunction(code)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from jackfield.kernel.canonical import canonical
 from jackfield.kernel.errors import InvalidInput
-from jackfield.kernel.failures import Raised, attempt
+from jackfield.kernel.failures import Raised, attempt, attempt_foreign
 from jackfield.schema.json_values import is_json, to_json
 
 ATOMS = frozenset({str, int, float, bool, type(None)})
@@ -64,12 +64,23 @@ def _members(value: Any) -> Iterable[tuple[Any, Any]] | None:
 
 
 def parts(value: Any, depth: int = _DEEPEST) -> Iterator[Any]:
-    """Yield a value and what it contains: items, and members of dataclasses and models."""
-    yield value
-    members = attempt(_members, value)
-    items = [] if isinstance(members, Raised) else [item for _, item in members or ()]
+    """Yield a value and what it contains, each once: items, and members of dataclasses and models.
+    A part that raises when it is iterated contains nothing.
+    """
+    waiting, seen = [(value, depth)], dict[int, Any]()
+    while waiting:
+        one, left = waiting.pop()
+        if id(one) in seen:
+            continue
+        seen[id(one)] = one  # which keeps its ID from being another's
+        yield one
+        items = attempt_foreign(_items, one) if left else []
+        if not isinstance(items, Raised):
+            waiting += [(item, left - 1) for item in reversed(items) if type(item) not in ATOMS]
+
+
+def _items(value: Any) -> list[Any]:
     if isinstance(value, (list, tuple, set, frozenset)):
-        items = [*value]
-    for item in items if depth else ():
-        if type(item) not in ATOMS:
-            yield from parts(item, depth - 1)
+        return [*value]
+    members = _members(value)
+    return [] if members is None else [item for _, item in members]

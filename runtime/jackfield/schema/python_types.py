@@ -6,14 +6,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator, Iterable, Iterator
+from contextlib import AsyncContextDecorator, ContextDecorator
+from functools import partial
 from inspect import CORO_CREATED, getclosurevars, getcoroutinestate, iscoroutine
 from io import IOBase
 from typing import Any, get_args, get_origin, get_type_hints
 
-from jackfield.kernel.failures import Raised, attempt
+from jackfield.kernel.failures import Raised, attempt, attempt_foreign
 from jackfield.schema.json_values import is_json
 from jackfield.schema.python_objects import ATOMS, encoded, parts
 
+_ASKED, _WAITS = ("done", "ready", "is_alive", "poll"), ("result", "get", "join", "wait")
 _NOT_BEGUN = (
     "a coroutine was returned that nobody awaits: nothing of it has run. Declare the function with "
     "'async def', and await what it calls."
@@ -77,8 +80,10 @@ class ReturnType:
         if self._adapter is None:
             from pydantic import TypeAdapter  # a program whose values are plain JSON needs none
 
-            self._adapter = attempt(TypeAdapter, self.kind)
-        return recorded if isinstance(self._adapter, Raised) else attempt(self._read, recorded)
+            self._adapter = attempt_foreign(TypeAdapter, self.kind)
+        if isinstance(self._adapter, Raised):
+            return recorded
+        return attempt_foreign(self._read, recorded)
 
     def _read(self, recorded: Any) -> Any:
         found = self._adapter.validate_json(json.dumps(recorded))
@@ -87,11 +92,18 @@ class ReturnType:
                 raise ValueError(f"JSON does not have what a {kind.__name__} has")
         return found
 
+    def fits(self, recorded: Any) -> bool:
+        """Return whether a value of JSON can be read as the type."""
+        if self.kind in ATOMS:
+            return isinstance(recorded, (int, float) if self.kind is float else self.kind)
+        return not isinstance(self.read(recorded), Raised)
+
     def again(self, value: Any, recorded: Any) -> tuple[Any, bool]:
         """Return what is read of a value's JSON, and whether it equals the value."""
         found = self.read(recorded)
         again = recorded if isinstance(found, Raised) else found
-        return again, again is value or attempt(_are_equal, value, again, recorded) is True
+        is_equal = again is value or attempt_foreign(_are_equal, value, again, recorded)
+        return again, is_equal is True
 
 
 def _are_equal(value: Any, again: Any, recorded: Any) -> bool:
@@ -125,7 +137,12 @@ def unfulfilled(value: Any) -> Exception | None:
 
 
 def _is_pending(kind: type) -> bool:
-    is_future = hasattr(kind, "add_done_callback") and hasattr(kind, "done")
+    # one can ask whether it is over, and wait for it: futures, threads, processes, pools' tasks
+    is_future = any(map(partial(hasattr, kind), _ASKED)) and any(
+        map(partial(hasattr, kind), _WAITS)
+    )
     # a file iterates, too, but is there
     is_lazy = issubclass(kind, (Iterator, AsyncIterator)) and not issubclass(kind, IOBase)
-    return hasattr(kind, "__await__") or is_future or is_lazy
+    # what ``contextlib`` makes of a generator, which begins when it is entered
+    is_entered = issubclass(kind, (ContextDecorator, AsyncContextDecorator))
+    return hasattr(kind, "__await__") or is_future or is_lazy or is_entered

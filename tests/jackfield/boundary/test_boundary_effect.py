@@ -23,6 +23,7 @@ import pytest
 
 from clocks import FakeClock, time_passes
 from jackfield import ABSENT, InvocationFailed, Result
+from jackfield.kernel.failures import Raised, attempt
 from jackfield_store.runtime import Jackfield
 from own_functions import own_functions
 from waiting import until
@@ -480,6 +481,43 @@ def test_its_time_is_that_of_the_function_and_a_late_answer_settles(
         until(partial(is_settled, jackfield, result.meta.invocation_id, end))
     assert charge("a") == "ch_a"
     assert len(provider.effects) == 1
+
+
+def test_a_late_function_that_exits_has_ended(jackfield: Jackfield) -> None:
+    """It is known to run no more, so that a look may find that nothing took effect."""
+    leave = threading.Event()
+
+    @jackfield.once(
+        "charge",
+        effect="write",
+        key=lambda order: order,
+        look=lambda _key: ABSENT,
+        absent_after=0.0,
+        timeout=2.0,
+    )
+    def charge(order: str) -> str:
+        if leave.is_set():
+            return order
+        assert leave.wait(60.0)
+        raise SystemExit
+
+    async def called() -> Result:
+        call = {"connector": "host", "action": "charge", "inputs": {"order": "a"}}
+        try:
+            return await jackfield.ainvoke({**call, "timeoutSeconds": 2})
+        finally:
+            leave.set()
+
+    assert asyncio.run(called()).status == "in_doubt"
+    made: list[str] = []
+
+    def is_free() -> bool:
+        found = attempt(charge, "a")
+        made.extend([] if isinstance(found, Raised) else [found])
+        return bool(made)
+
+    until(is_free)
+    assert made == ["a"]
 
 
 def test_a_late_value_of_a_direct_call_is_its_value(

@@ -221,6 +221,61 @@ def test_one_class_is_a_list_of_refusals(jackfield: Jackfield, effect: Any) -> N
             once("one", key="a", refusals=wrong)  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize("effect", [None, "write"])
+def test_the_end_of_an_iterator_may_be_a_refusal(jackfield: Jackfield, effect: Any) -> None:
+    """Though no coroutine can raise it."""
+
+    @jackfield.once("next", key=lambda order: order, refusals=StopIteration, effect=effect)
+    def charge(order: str) -> str:
+        raise StopIteration(order)
+
+    for _ in range(2):
+        with pytest.raises(StopIteration):
+            charge("a")
+
+
+@pytest.mark.parametrize("effect", [None, "write"])
+def test_parameters_have_any_names(jackfield: Jackfield, effect: Any) -> None:
+    """Among them those that jackfield's own functions have."""
+
+    @jackfield.once("named", key=lambda function: function, effect=effect)
+    def charge(function: str, *, error: str = "", given: str = "", inputs: str = "") -> str:
+        return f"{function}{error}{given}{inputs}"
+
+    assert charge(function="a", error="b", given="c", inputs="d") == "abcd"
+    assert charge(function="a", error="b", given="c", inputs="d") == "abcd"
+
+
+@pytest.mark.parametrize("effect", [None, "write"])
+@pytest.mark.parametrize("is_looping", [False, True])
+def test_none_that_is_given_is_not_the_default(
+    jackfield: Jackfield, effect: Any, is_looping: bool
+) -> None:
+    """Where the default is another; where it is None, both are one."""
+    once_for = functools.partial(jackfield.once, key=lambda order: order, effect=effect)
+
+    def said(order: str, currency: str | None = "EUR", note: str | None = None) -> str:
+        return f"{order} {currency} {note}"
+
+    async def asaid(order: str, currency: str | None = "EUR", note: str | None = None) -> str:
+        return said(order, currency, note)
+
+    made: Any = once_for("said")(asaid if is_looping else said)
+
+    def told(*given: str | None) -> str:
+        found = made(*given)
+        return str(asyncio.run(found) if is_looping else found)
+
+    assert told("a", None) == told("a", None, None) == "a None None"
+    assert told("b") == told("b", "EUR") == "b EUR None"
+
+
+def test_a_block_that_was_not_entered_has_no_end(jackfield: Jackfield) -> None:
+    """It is told so."""
+    with pytest.raises(TypeError, match="was not entered"):
+        jackfield.once("block", key="a").__exit__(None, None, None)
+
+
 def test_a_refusal_after_the_value_is_a_doubt(jackfield: Jackfield) -> None:
     """That the value was set says that it took effect, whatever a parser raises then."""
 

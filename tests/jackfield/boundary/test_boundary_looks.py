@@ -8,6 +8,7 @@ import asyncio
 import gc
 import threading
 from collections.abc import Callable
+from functools import partial
 from typing import Any, ClassVar
 
 import pytest
@@ -15,6 +16,7 @@ import pytest
 from clocks import FakeClock, time_passes
 from jackfield import ABSENT, UNKNOWN, InvocationFailed, Result
 from jackfield.boundary import looks
+from jackfield.call import on_time
 from jackfield.invocation.entry import Entry
 from jackfield.kernel.errors import InvalidInvocation
 from jackfield_store.access import Workspaces
@@ -473,6 +475,64 @@ def test_a_block_without_a_look_shows_no_next_one(shop: Shop) -> None:
     shown = shop.entry(result).to_json()
     assert "nextLookAt" not in shown
     assert "settling" not in shown["meta"]
+
+
+def _exits(_key: str) -> Any:
+    raise SystemExit(2)
+
+
+async def _aexits(_key: str) -> Any:
+    raise SystemExit(2)
+
+
+@pytest.mark.parametrize("effect", [None, "write"])
+@pytest.mark.parametrize("look", [_exits, _aexits])
+def test_a_look_that_exits_has_found_nothing(
+    jackfield: Jackfield, effect: Any, look: Callable[[str], Any]
+) -> None:
+    """The caller gets the doubt."""
+
+    @jackfield.once("exits", key=lambda order: order, look=look, effect=effect)
+    def charge(order: str) -> str:
+        raise TimeoutError(order)
+
+    doubt(lambda: charge("a"))
+    result = doubt(lambda: charge("a"))
+    assert "it failed" in jackfield.journal_of().find(result.meta.invocation_id).looks[0]["text"]
+
+
+def test_looks_that_hang_leave_each_caller_its_doubt(
+    jackfield: Jackfield, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """When too many hang, no more are begun, which the doubt says."""
+    monkeypatch.setattr(looks, "_LONGEST", 0.01)
+    monkeypatch.setattr(on_time, "MOST", 2)
+    leave = threading.Event()
+
+    @jackfield.once("hangs", key=lambda order: order, look=lambda _key: leave.wait(60.0))
+    def charge(order: str) -> str:
+        raise TimeoutError(order)
+
+    for order in "abcd":
+        doubt(partial(charge, order))
+        result = doubt(partial(charge, order))
+    leave.set()
+    found = jackfield.journal_of().find(result.meta.invocation_id)
+    assert "still run after their deadlines" in found.looks[0]["text"]
+
+
+def test_a_look_that_finds_another_type_is_told(
+    jackfield: Jackfield, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Its value counts all the same."""
+
+    @jackfield.once("typed", key=lambda order: order, look=lambda _key: {"id": "a"})
+    def charge(order: str) -> str:
+        raise TimeoutError(order)
+
+    doubt(lambda: charge("a"))
+    assert charge("a") == {"id": "a"}  # type: ignore[comparison-overlap]
+    assert "is not of its type: dict" in caplog.text
 
 
 def test_a_look_has_a_bound_of_its_own(

@@ -9,19 +9,29 @@ import dataclasses
 import enum
 import functools
 import io
+import multiprocessing.pool
 import threading
 from collections import UserDict, deque
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from fractions import Fraction
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, NewType
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, NamedTuple, NewType
 from uuid import UUID
 
 import pytest
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, computed_field
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    computed_field,
+    field_serializer,
+    field_validator,
+)
 from typing_extensions import TypedDict
 
 from jackfield import ABSENT, InvocationFailed, once
@@ -232,6 +242,100 @@ def test_a_repeat_gets_an_equal_value_or_the_first_call_says_what(
     assert effects == ["a"]
 
 
+def _exits(*_given: object) -> Any:
+    raise SystemExit(1)
+
+
+class _Unread(UserDict[str, Any]):
+    __iter__ = _exits
+
+
+class _Unlisted(list[Any]):
+    def __iter__(self) -> Iterator[Any]:
+        raise ValueError
+
+
+class _Unserialized(BaseModel):
+    id: str
+
+    @field_serializer("id")
+    def _written(self, _value: str) -> str:
+        return str(_exits())
+
+
+class _Unvalidated(BaseModel):
+    id: str
+
+    @field_validator("id")
+    @classmethod
+    def _checked(cls, value: str) -> str:
+        return value if value == "new" else str(_exits())
+
+
+@pytest.mark.parametrize("effect", [None, "write"])
+@pytest.mark.parametrize(
+    ("kind", "value", "repeated"),
+    [
+        (dict[str, Any], _Unread(id="a"), None),
+        (list[Any], [_Unread(id="a")], None),
+        (list[Any], _Unlisted(["a"]), None),
+        (_Unserialized, _Unserialized(id="a"), None),
+        (_Unvalidated, _Unvalidated.model_construct(id="a"), {"id": "a"}),
+    ],
+    ids=["mapping", "within", "list", "serializer", "validator"],
+)
+def test_a_value_that_cannot_be_shown_ends_its_call(
+    jackfield: Jackfield, effect: Any, kind: Any, value: Any, repeated: Any
+) -> None:
+    """Code of the value that raises, an exit too, does not keep the call from its success."""
+
+    def charge(order: str) -> Any:
+        return value
+
+    charge.__annotations__["return"] = kind
+    charged = jackfield.once("charge", key=lambda order: order, effect=effect)(charge)
+    assert charged("a") is value
+    assert charged("a") == repeated
+
+
+class _Falsy(Exception):
+    def __bool__(self) -> bool:
+        return False
+
+    def __len__(self) -> int:
+        return 0
+
+
+@pytest.mark.parametrize("effect", [None, "write"])
+def test_an_exception_that_is_false_is_one(jackfield: Jackfield, effect: Any) -> None:
+    """It leaves a doubt, as a value that is false is a success."""
+    made: list[Any] = [_Falsy(), 0, ""]
+
+    @jackfield.once("charge", key=lambda order: order, effect=effect)
+    def charge(order: str) -> Any:
+        if isinstance(found := made.pop(0), Exception):
+            raise found
+        return found
+
+    with pytest.raises(InvocationFailed) as raised:
+        charge("a")
+    assert raised.value.result.status == "in_doubt"
+    assert [charge("b"), charge("c"), charge("b"), charge("c")] == [0, "", 0, ""]
+
+
+def test_a_block_that_ends_by_a_false_exception_is_in_doubt(jackfield: Jackfield) -> None:
+    """It is not taken for a block that ended by itself."""
+
+    def sent() -> None:
+        with jackfield.once("sent", key="a") as call:
+            call.sending()
+            raise _Falsy
+
+    with pytest.raises(InvocationFailed) as raised:
+        sent()
+    assert raised.value.result.status == "in_doubt"
+
+
 def test_what_a_repeat_gets_instead_is_in_the_result(jackfield: Jackfield) -> None:
     """A program can ask for the warning, and sees it in the journal's Result."""
     block = jackfield.once("token", key="a")
@@ -350,6 +454,20 @@ def _waiting() -> Any:
     return Future()
 
 
+@contextmanager
+def _entered() -> Iterator[int]:
+    yield 1
+
+
+class _Pool:
+    """A pool, as far as a result of it needs one."""
+
+    _cache: ClassVar[dict[int, Any]] = {}
+
+
+_POOL: Any = _Pool
+
+
 def _begun() -> Any:
     async def begun() -> None:
         await asyncio.sleep(0)
@@ -368,11 +486,26 @@ def _begun() -> Any:
         lambda: map(str, [1]),
         lambda: iter([1]),
         _waiting,
+        _entered,
+        threading.Thread,
+        lambda: multiprocessing.pool.AsyncResult(_POOL, None, None),
         lambda: [_waiting()],
         lambda: Price(_waiting()),
         _begun,
     ],
-    ids=["generator", "expression", "map", "iterator", "future", "list", "dataclass", "begun"],
+    ids=[
+        "generator",
+        "expression",
+        "map",
+        "iterator",
+        "future",
+        "context manager",
+        "thread",
+        "pool",
+        "list",
+        "dataclass",
+        "begun",
+    ],
 )
 def test_a_promise_is_a_doubt(jackfield: Jackfield, make: Callable[[], Any], effect: Any) -> None:
     """Nobody knows whether it is kept, so that the function is not called again."""
@@ -426,7 +559,8 @@ def test_a_promise_that_can_be_known_is_refused_at_the_declaration() -> None:
         promising.__annotations__["return"] = kind
         with pytest.raises(TypeError, match="after it has returned"):
             once("charge-6", key=lambda: "a")(promising)
-    for function in (generator, of_many, functools.partial(generator)):
+    entered = (contextmanager(generator), asynccontextmanager(of_many), _entered)
+    for function in (generator, of_many, functools.partial(generator), *entered):
         with pytest.raises(TypeError, match="after it has returned"):
             once("charge-6", key=lambda: "a")(function)
 
