@@ -15,7 +15,7 @@ from jackfield.call.admit import Targets
 from jackfield.call.calls import Calls
 from jackfield.call.closing import Closing
 from jackfield.call.endings import log_queued
-from jackfield.call.how import How
+from jackfield.call.how import How, HowAgain
 from jackfield.call.invoke import Pipeline
 from jackfield.call.on_time import OnTime
 from jackfield.call.open import Opener
@@ -499,6 +499,20 @@ class Jackfield(ProcessLocal, SecretHolder, Queued, Managed, Closing):
         return await self._shielded(
             self._started(partial(self.pipeline.call, Hidden(invocation), how)), how
         )
+
+    def ask(self, identifier: str, *, caller: Caller = LIBRARY) -> Result:
+        """Send the request of a call in doubt again, under its key and as its invocation, while the
+        provider knows the key. A success settles the doubt; otherwise it stays.
+
+        :raises JackfieldError: if nothing was sent. The details name the member at fault.
+        """
+        how = HowAgain(self._in_time, caller)
+        with self.storage.one_state():
+            given = Hidden(self.pipeline.recording.again(self.pipeline, identifier, how))
+            result = run_in_thread(self.pipeline.call(given, how))
+        if how.again is not None and how.again.refusal is not None:
+            raise how.again.refusal
+        return result
 
     def stream(
         self,

@@ -158,7 +158,7 @@ def chosen(gates: Sequence[Gate], served: Served, asked: Asked) -> Chosen:
     shape = RECORDED if asked.row is not None else 0
     if plan.is_loaded:
         shape |= LOADED
-    if invocation.idempotency_key is not None:
+    if invocation.idempotency_key is not None or asked.how.again is not None:
         shape |= KEYED
     if invocation.select is not None or invocation.max_bytes is not None:
         shape |= PARTIAL

@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from jackfield.connector.context import AskCaller
     from jackfield.connector.reading import AttemptEvents
     from jackfield.invocation.claimed import Claimed
+    from jackfield.invocation.entry import Entry
     from jackfield.kernel.clock import Deadline
+    from jackfield.kernel.errors import JackfieldError
     from jackfield.redaction.redactor import Redactor
 
 Follow = Callable[[Mapping[str, Any]], object]
@@ -39,6 +41,18 @@ class Listener(Protocol):
         self, opening: Any, deadline: Deadline, *, reads: bool, in_loop: bool
     ) -> AttemptEvents:
         """Return the receiver of one attempt's events."""
+
+
+class Again:
+    """Doubt whose request is sent again at a person's request. ``refusal`` is the error because of
+    which nothing was sent.
+    """
+
+    __slots__ = ("entry", "refusal")
+
+    def __init__(self, entry: Entry) -> None:
+        self.entry = entry
+        self.refusal: JackfieldError | None = None
 
 
 class How:
@@ -79,6 +93,8 @@ class How:
         "wait",
         "waiter",
     )
+    again: Again | None = None
+    """Doubt whose request the call sends again at a person's request; None for most calls."""
     deadline: Deadline
 
     def __init__(
@@ -128,6 +144,16 @@ class How:
         if seconds >= _TOLD:
             self.tell(f"It waits {seconds:.0f} s before it tries again ({code}).")
         await self.waiter.pause(seconds, self.cancelled)
+
+
+class HowAgain(How):
+    """Circumstances of a call that sends the request of a doubt again at a person's request."""
+
+    __slots__ = ("again",)
+
+    def __init__(self, waiter: Waiter, caller: Caller) -> None:
+        super().__init__(waiter, caller, settles=True)
+        self.again: Again | None = None
 
 
 class ProgressWords:

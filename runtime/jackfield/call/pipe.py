@@ -18,7 +18,7 @@ from jackfield.kernel.errors import JackfieldError
 
 if TYPE_CHECKING:
     from jackfield.call.admit import CallTarget
-    from jackfield.call.how import Follow, How
+    from jackfield.call.how import Follow, How, HowAgain
     from jackfield.call.open import OpenConnection
     from jackfield.call.plan import Plan, Plans
     from jackfield.call.policy_steps import ReadStep
@@ -227,6 +227,12 @@ class Recording(Protocol):
         self, pipeline: Pipe, given: Iterable[RawInvocation], caller: Caller, waiter: Waiter
     ) -> list[Enqueued | Result]:
         """Queue invocations in order, in one commit. A refused invocation is a failed Result."""
+
+    def again(self, pipeline: Pipe, identifier: str, how: HowAgain) -> Mapping[str, Any]:
+        """Prepare a call that sends the request of a doubt again, and return its invocation.
+
+        :raises JackfieldError: if its request may not be sent again, or not by this caller.
+        """
 
     def cancel(self, pipeline: Pipe, identifier: str, cancel_here: Callable[[str], bool]) -> bool:
         """Cancel an invocation wherever it waits or runs; return False if it is too late.

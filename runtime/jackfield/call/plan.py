@@ -652,6 +652,7 @@ class Plans(ProcessLocal):
                 plan.action,
                 None if plan.target is None else plan.target.name,
                 keeps=served.terms.keeps,
+                keeps_unclear=served.terms.keeps_unclear,
             )
         return served
 
@@ -690,7 +691,14 @@ class Plans(ProcessLocal):
             else {}
         )
         return Terms(
-            settings.keep_inputs, guarded, joins, settings.limits, asks, self._access.settle, quotas
+            settings.keep_inputs,
+            guarded,
+            joins,
+            settings.limits,
+            asks,
+            self._access.settle,
+            quotas,
+            keeps_unclear=settings.keep_doubts,
         )
 
     async def found_anew(self, asked: Asked, call: Reached) -> Plan:

@@ -136,6 +136,10 @@ class Settings(Protocol):
         """True if the journal stores redacted inputs."""
 
     @property
+    def keep_doubts(self) -> bool:
+        """True if the journal stores inputs and request of a call in doubt."""
+
+    @property
     def limits(self) -> Mapping[str, float]:
         """Limits by name; a missing name means no limit."""
 

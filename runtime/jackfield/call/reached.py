@@ -60,6 +60,8 @@ class Terms:
     """Quotas on effects, by owner: the ``workspace``, the caller's ``token`` and the
     ``connection``.
     """
+    keeps_unclear: bool = False
+    """True if the workspace stores inputs and request of a call in doubt until it is settled."""
 
 
 NO_TERMS = Terms()

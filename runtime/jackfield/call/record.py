@@ -55,7 +55,13 @@ class CallRecord(Protocol):
         """Note the rule that refused the invocation."""
 
     def describe(
-        self, manifest: Manifest, action: ActionManifest, connection: str | None, *, keeps: bool
+        self,
+        manifest: Manifest,
+        action: ActionManifest,
+        connection: str | None,
+        *,
+        keeps: bool,
+        keeps_unclear: bool,
     ) -> None:
         """Record the connector, action and connection that the invocation's names were resolved to,
         and whether its inputs are stored.

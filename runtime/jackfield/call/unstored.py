@@ -198,7 +198,7 @@ class Unrecorded:
     def _refuse(self, *_given: object, **_options: object) -> NoReturn:
         raise _unrecorded(self._advice())
 
-    enqueue = prepared = cancel = awaited = polled = _refuse
+    enqueue = prepared = again = cancel = awaited = polled = _refuse
 
 
 def _refusal(path: str, need: str, member: str, advice: str) -> InvalidInvocation:

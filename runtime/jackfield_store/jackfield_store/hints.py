@@ -84,8 +84,9 @@ COMMANDS: Mapping[str, str] = {
     ),
     "ask_again": (
         "The provider keeps the key until {until}: before that, the same command with the same "
-        "--idempotency-key takes effect once. Later it could take effect twice: check with the "
-        "provider first, then record that: 'jackfield invocations resolve {id}'."
+        "--idempotency-key, or 'jackfield invocations ask {id}', takes effect once. Later it could "
+        "take effect twice: check with the provider first, then record that: 'jackfield "
+        "invocations resolve {id}'."
     ),
     "in_part": (
         "Check with the provider whether it took effect before you send it again: the details "

@@ -97,7 +97,7 @@ API: Mapping[str, Case] = {
     "showInvocation": Case(200, shows="hall"),
     "cancelInvocation": Case(409, {}),
     "resolveInvocation": Case(409, {"as": "failed"}),
-    **dict.fromkeys(("lookForInvocation", "redriveInvocation"), Case(409)),
+    **dict.fromkeys(("lookForInvocation", "askInvocation", "redriveInvocation"), Case(409)),
     "showQueue": Case(403),
     **dict.fromkeys(("showApproval", "approveCall", "declineCall"), Case(404, {})),
     "listConnectors": Case(200, shows="echo"),
@@ -259,6 +259,7 @@ PAGES: Mapping[tuple[str, str], Case] = {
     ("GET", "/invocations/{id}"): Case(200, shows="hall"),
     ("POST", "/invocations/{id}/cancel"): Case(303, {}),
     ("POST", "/invocations/{id}/resolve"): Case(303, {"as": "failed"}),
+    ("POST", "/invocations/{id}/ask"): Case(409, {}),
     ("POST", "/connectors/{key}/trial"): Case(422, {}),
     **{
         ("POST", f"/invocations/{{id}}/{step}"): Case(303, {"as": "declined"})

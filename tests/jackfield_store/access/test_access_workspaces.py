@@ -34,6 +34,7 @@ def test_default_is_always_there(workspaces: Workspaces) -> None:
         "createdAt": None,
         "rules": {"allow": [], "block": []},
         "keepInputs": False,
+        "keepDoubts": True,
         "retentionDays": 30,
         "allowReferences": False,
         "allowAmbient": False,

@@ -68,7 +68,8 @@ class Settings:
     stricter setting of the operator wins. With ``settle_absent``, the proven absence of a call at
     the provider settles its doubt, too. With ``writes`` ``ask``, a write that no allow pattern
     names waits for a person; None is ``allow``. ``quotas`` bound how many calls take effect in a
-    span of time (``access.quotas``).
+    span of time (``access.quotas``). ``keep_doubts`` makes the journal store inputs and request of
+    a call in doubt until it is settled.
     """
 
     rules: Rules = field(default_factory=Rules)
@@ -89,6 +90,7 @@ class Settings:
     settle_absent: bool = False
     writes: str | None = None
     quotas: tuple[Mapping[str, Any], ...] = ()
+    keep_doubts: bool = True
 
     @property
     def binding(self) -> Rules:

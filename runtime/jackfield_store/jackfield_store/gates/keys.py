@@ -9,7 +9,7 @@ from jackfield.call.gate import KEYED, QUEUED, RECORDED, REHEARSED, Gate, Passin
 from jackfield.call.reached import Ended
 from jackfield.kernel.errors import JackfieldError
 from jackfield.pacing.pace import pace_of
-from jackfield_store.recording.held_keys import asking
+from jackfield_store.recording.held_keys import asking, not_again, require_again
 from jackfield_store.recording.record import never
 from jackfield_store.recording.replays import replay_of
 
@@ -17,13 +17,14 @@ if TYPE_CHECKING:
     from jackfield.call.call_records import Checked, Found
     from jackfield.call.pipe import StepPolicies
     from jackfield.call.plan import Plan
-    from jackfield.call.reached import Asked, Terms
+    from jackfield.call.reached import Asked, Reached, Terms
     from jackfield.invocation import Result
     from jackfield.kernel.clock import Clock
     from jackfield_store.recording.asking import Asking
     from jackfield_store.recording.record import Record
 
 
+_OVERTAKEN = "the doubt was settled, or its request sent again, meanwhile"
 _OTHER_ACCOUNT = "the connection may lead to another account now, which does not know the key"
 
 
@@ -43,6 +44,9 @@ class _Key(Passing):
         queried only where the call begins or ends.
         """
         if self._record.asking is not None:
+            if self.asked.how.again is not None:
+                entry, time = self.asked.how.again.entry, self._record.journal.time
+                require_again(found, entry, time.now())
             return None
         may_wait = not self._policies.must_judge and not found.pipe.is_observed
         if (
@@ -57,7 +61,11 @@ class _Key(Passing):
         """Return the Result that answers a repeat whose first call began sooner, otherwise None. A
         repeat that sends the request of a doubt again goes on from it, over the same account.
         """
-        if again and not (self._record.is_undone and self._was_looked_for):
+        by_person = self.asked.how.again
+        if again and by_person is not None:
+            if not self._record.is_undone:
+                raise not_again(by_person.entry, "/status", _OVERTAKEN)
+        elif again and not (self._record.is_undone and self._was_looked_for):
             found = await self._held()
             if found is not None:
                 return found
@@ -66,6 +74,8 @@ class _Key(Passing):
             return None
         sent = again_of.entry.key_facts
         if sent is None or used is None or not sent.is_same_account(used):
+            if by_person is not None:
+                raise not_again(by_person.entry, "/connection", _OTHER_ACCOUNT)
             self._record.leave()
             return _unasked(again_of, _OTHER_ACCOUNT)
         checked.attempts.continue_after(again_of.memory)
@@ -143,6 +153,18 @@ class Keys(Gate):
     def of(self, found: Found) -> Passing:
         """Return the gate's part in a call."""
         return _Key(found, self._policies)
+
+    def refuse(self, call: Reached, error: Exception) -> Exception:
+        """Note why the request of a doubt is not sent again at a person's request. The Result of
+        the call is the doubt.
+        """
+        again, asked = call.how.again, call.asked
+        if again is None or not isinstance(error, JackfieldError):
+            return error
+        record = None if asked is None else cast("Record | None", asked.row)
+        if record is None or not record.has_begun:
+            again.refusal = error
+        return error
 
 
 def _begins_at_once(plan: Plan, terms: Terms, asked: Asked, clock: Clock) -> bool:

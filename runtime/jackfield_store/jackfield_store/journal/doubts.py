@@ -449,9 +449,10 @@ class Doubts:
         code: str | None,
         result: bytes,
         references: Sequence[str] = (),
+        inputs: bytes | None = None,
     ) -> None:
-        """Settle a doubt by evidence. Later events of the provider refer to the invocation by
-        ``references``.
+        """Settle a doubt by evidence, with the ``inputs`` that are still stored. Later events of
+        the provider refer to the invocation by ``references``.
         """
         values = {
             "workspace": self.workspace,
@@ -462,6 +463,7 @@ class Doubts:
             "result": result,
             "purge_after": self.time.stamp() + DOUBT_KEPT,
             "key_held": int(status == "succeeded" and entry.key_held),
+            "inputs": inputs,
         }
         held(transaction.change(sql.RESOLVE, values))
         if status == "failed":

@@ -65,6 +65,10 @@ DOUBT_KEPT = 365 * 24 * 3600.0
 """Retention of an entry in doubt, resolved or not, in seconds."""
 LONGEST_NOTE = 1_000
 """Maximum length of the note with which a person resolves a doubt, in characters."""
+REQUEST, RECORDED = "request", "recorded"
+"""Members beside ``inputs`` of a doubt's sealed column: the whole request, and whether the
+workspace records inputs anyway.
+"""
 _BOUND = "bound"
 """Member of a stored Result, in addition to its JSON: the digest of the columns ``_BINDING``."""
 _UNDECIDED = "undecided"

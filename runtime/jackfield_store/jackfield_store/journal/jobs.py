@@ -76,7 +76,7 @@ RETURNED = (
 )
 """Statement by which recovery returns a job from a process that has died."""
 FINISH = sql.FINISH.replace("attempt_log = :attempt_log,", "job = NULL,").replace(
-    "inputs = CASE WHEN delivery > 0 THEN :inputs ELSE inputs END", "cancel_at = NULL"
+    "inputs = :inputs", "cancel_at = NULL"
 )
 
 

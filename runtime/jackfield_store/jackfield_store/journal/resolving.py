@@ -15,7 +15,7 @@ from jackfield_store.database import outbox
 from jackfield_store.journal import quotas
 from jackfield_store.journal import statements as sql
 from jackfield_store.journal.doubt_reports import DoubtReports, Report
-from jackfield_store.journal.entry import DOUBT_KEPT, EVIDENCE, bound_result
+from jackfield_store.journal.entry import DOUBT_KEPT, EVIDENCE, RECORDED, bound_result
 
 if TYPE_CHECKING:
     from jackfield.invocation.entry import Entry
@@ -44,6 +44,12 @@ class Resolvable(Protocol):
 
     def sealed_result(self, identifier: str, result: Mapping[str, Any]) -> bytes:
         """Encrypt a Result's JSON for its entry."""
+
+    def sealed_inputs(self, identifier: str, inputs: Mapping[str, Any]) -> bytes:
+        """Encrypt inputs for their entry."""
+
+    def opened_inputs(self, identifier: str, sealed: bytes) -> Any:
+        """Decrypt inputs."""
 
 
 UNKNOWN_OUTPUT = {
@@ -80,15 +86,17 @@ def resolve(
     sealed = journal.sealed_result(
         identifier, bound_result(result, entry, answers=outcome != "failed")
     )
+    place = {"workspace": journal.workspace, "id": identifier}
+    row = journal.database.look_up(sql.SELECT_ONE, place)
     values = {
-        "workspace": journal.workspace,
-        "id": identifier,
+        **place,
         "status": outcome,
         "error_code": code,
         "resolved_by": by,
         "result": sealed,
         "purge_after": now + DOUBT_KEPT,
         "key_held": int(outcome == "succeeded" and entry.key_held),
+        "inputs": None if row is None else left_inputs(journal, identifier, row.inputs),
     }
     if not journal.database.record(partial(_resolved, journal.database, values)):
         raise InvalidInvocation(
@@ -99,6 +107,20 @@ def resolve(
     DoubtReports.of(journal.database).tell(
         Report(by="person", verdict=verdict, seconds=max(0.0, now - since))
     )
+
+
+def left_inputs(journal: Resolvable, identifier: str, sealed: bytes | None) -> bytes | None:
+    """Return the sealed inputs of a call whose doubt is settled: recorded ones stay, and those of
+    the doubt alone go.
+    """
+    if sealed is None:
+        return None
+    stored: Mapping[str, Any] = journal.opened_inputs(identifier, sealed)
+    if RECORDED not in stored:
+        return sealed
+    if not stored[RECORDED]:
+        return None
+    return journal.sealed_inputs(identifier, {"inputs": stored.get("inputs")})
 
 
 def _resolved(database: Database, values: Mapping[str, Any], transaction: Transaction) -> int:

@@ -98,6 +98,7 @@ TABLE: Mapping[tuple[str, str], tuple[str, str]] = {
     (DOUBT, "its request is sent again"): (DOUBT, "statements.ASK"),
     (DOUBT, "its request was sent again"): (DOUBT, "statements.NOTE_ASKED"),
     (DOUBT, "queue its request again"): (QUEUED, "statements.QUEUE_AGAIN"),
+    (DOUBT, "its inputs outlive their retention"): (DOUBT, "upkeep._FORGET"),
     (DOUBT, "late end"): (ENDED, "statements.CORRECT"),
     (DOUBT, "late end in doubt"): (DOUBT, "statements.CORRECT"),
     (DOUBT, "a look is told"): (DOUBT, "doubts._NOTE"),

@@ -29,7 +29,7 @@ with it as the queue grows.
 FINISH = f"""
 UPDATE invocations SET status = :status, error_code = :error_code, attempts = :attempts, attempt_log = :attempt_log,
     request_id = :request_id, settled_at = :settled_at, result = :result, key_held = :key_held,
-    inputs = CASE WHEN delivery > 0 THEN :inputs ELSE inputs END
+    inputs = :inputs
 WHERE {_OURS} AND status IN ('queued', 'running')
 """
 _KEY_IS_FREE = """NOT EXISTS (SELECT 1 FROM invocations other WHERE other.workspace = invocations.workspace
@@ -38,7 +38,7 @@ _KEY_IS_FREE = """NOT EXISTS (SELECT 1 FROM invocations other WHERE other.worksp
 CORRECT = f"""
 UPDATE invocations SET status = :status, error_code = :error_code, attempts = :attempts, attempt_log = :attempt_log,
     request_id = :request_id, result = :result, dead_at = NULL,
-    inputs = CASE WHEN dead_at IS NOT NULL THEN NULL ELSE inputs END,
+    inputs = CASE WHEN :status = 'in_doubt' THEN inputs WHEN dead_at IS NOT NULL THEN NULL ELSE :inputs END,
     corrected_at = CASE WHEN status <> :status OR COALESCE(error_code, '') <> COALESCE(:error_code, '') THEN :settled_at
         ELSE corrected_at END,
     key_held = CASE WHEN key_held = 1 THEN :key_held
@@ -50,7 +50,7 @@ WHERE {_OURS} AND recovered_at IS NOT NULL
 # decision of a person, who had to guess.
 RESOLVE = """
 UPDATE invocations SET status = :status, error_code = :error_code, result = :result, key_held = :key_held, resolved_by = :resolved_by,
-    purge_after = :purge_after, twin = NULL
+    purge_after = :purge_after, twin = NULL, inputs = :inputs
 WHERE workspace = :workspace AND id = :id AND status = 'in_doubt'
 """
 OVERRULE = f"""

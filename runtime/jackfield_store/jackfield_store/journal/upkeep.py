@@ -78,7 +78,7 @@ _OLDEST = """
 SELECT id, created_at, context, status IN ('succeeded', 'failed') AND settled_at < :before
     AND (corrected_at IS NULL OR corrected_at < :before) AND (resolved_by IS NULL OR purge_after < :now)
     AND (kept_for IS NULL OR key_held = 0 OR (settled_at < :now - kept_for AND COALESCE(corrected_at, settled_at) < :now - kept_for))
-    AS expired
+    AS expired, status = 'in_doubt' AND inputs IS NOT NULL AND settled_at < :before AS outlived
 FROM invocations WHERE workspace = :workspace AND created_at < :before AND (created_at, id) > (:at, :after)
 ORDER BY created_at, id LIMIT :slice
 """
@@ -89,6 +89,12 @@ _DELETE = (
     "DELETE FROM invocations WHERE workspace = :workspace AND id IN ({ids}) AND status IN "
     "('succeeded', 'failed')"
 )
+
+_FORGET = (
+    "UPDATE invocations SET inputs = NULL WHERE workspace = :workspace AND id = :id AND status = "
+    "'in_doubt'"
+)
+"""Statement that deletes the inputs of a doubt: it stays open for longer than they are kept."""
 
 
 class JournalUpkeep:
@@ -241,6 +247,9 @@ def purge_slice(
     expired = [row for row in rows if row.expired]
     if expired:
         _delete(transaction, workspace, expired)
+    for row in rows:
+        if row.outlived:
+            transaction.change(_FORGET, {"workspace": workspace, "id": row.id})
     # fewer than the limit: others may have locked some
     last = EntryPosition(rows[-1].created_at, rows[-1].id) if rows else None
     return resized(Purged(len(expired), last, from_.size), monotonic() - begun)

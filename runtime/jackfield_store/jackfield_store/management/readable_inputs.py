@@ -11,6 +11,7 @@ from jackfield.call.masking import connection_secrets
 from jackfield.manifest.manifest import WHOLE_BODY
 from jackfield.redaction.marks import masked
 from jackfield_store.journal.contents import sealed_inputs
+from jackfield_store.journal.entry import RECORDED
 
 if TYPE_CHECKING:
     from jackfield.catalog import Catalog
@@ -25,14 +26,22 @@ class ReadableInputs:
 
     ``keeps`` is true if the workspace records inputs. Only then are the inputs of dead letters, and
     of calls that have not begun, shown. ``decides`` is true for callers who may approve; they see
-    the inputs of each call that waits for an approval.
+    the inputs of each call that waits for an approval. ``is_bound`` is true for callers with rules,
+    who do not see the inputs of doubts: these are stored unasked.
     """
 
     def __init__(
-        self, journal: Journal, known: Connections, catalog: Catalog, *, keeps: bool, decides: bool
+        self,
+        journal: Journal,
+        known: Connections,
+        catalog: Catalog,
+        *,
+        keeps: bool,
+        decides: bool,
+        is_bound: bool,
     ) -> None:
         self._journal, self._known, self._catalog = journal, known, catalog
-        self._keeps, self._decides = keeps, decides
+        self._keeps, self._decides, self._is_bound = keeps, decides, is_bound
         self._redactors: dict[str, Redactor | None] = {}
 
     def of(self, calls: Sequence[Called]) -> dict[str, Any]:
@@ -46,6 +55,8 @@ class ReadableInputs:
         return {identifier: inputs for identifier, inputs in found.items() if inputs is not None}
 
     def _inputs_of(self, call: Called, stored: Mapping[str, Any]) -> Any:
+        if self._is_bound and not stored.get(RECORDED, True):
+            return None
         if "invocation" not in stored:
             return stored.get("inputs")
         asked = stored.get("approval")

@@ -188,6 +188,7 @@ class SeenJournal:
         return replace(
             entry,
             rule=None,
+            inputs=None if entry.status == "in_doubt" else entry.inputs,
             result=None if entry.result is None else _without_answers(entry.result),
             evidence=evidence,
         )

@@ -41,6 +41,8 @@ async def drafted(
     draft = draft_of(invocation, how.meta, fingerprint, how.caller.name, journal.time.stamp())
     draft.key_space = invocation.key_space or how.caller.key_space
     record = Record(journal, draft, asked, call, dependencies.clock)
+    if how.again is not None:
+        record.ask(how.again.entry)
     if compares is not None and compares.formerly is not None:
         record.formerly = partial(_fingerprinted_formerly, journal, compares, compares.formerly)
     if compares is not None:

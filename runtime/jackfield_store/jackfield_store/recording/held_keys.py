@@ -9,7 +9,12 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from jackfield.call.tally import has_time
 from jackfield.invocation import Meta
-from jackfield.kernel.errors import IdempotencyConflict
+from jackfield.kernel.errors import (
+    ApprovalRequired,
+    Detail,
+    IdempotencyConflict,
+    InvalidInvocation,
+)
 from jackfield.kernel.hints import NextStep
 from jackfield_store.recording.replays import replay_of, unended
 from jackfield_store.recording.twins import FIRST_LOOK, LONGEST_LOOK
@@ -97,18 +102,62 @@ def _is_being_asked(claimant: Claimant, entry: Entry) -> bool:
     return entry.is_being_asked(claimant.journal.time.now())
 
 
+def unaskable(entry: Entry, now: float) -> tuple[str, str] | None:
+    """Return the member because of which nothing more may be sent under the key of a doubt, with
+    the reason; None if the provider still knows the key.
+    """
+    error = (entry.result or {}).get("error") or {}
+    if entry.resolved_by is not None:
+        return "/resolution", f"'{entry.resolved_by}' has resolved the doubt"
+    if entry.key_left is None or "retryUntil" not in error:
+        return "/error/retryUntil", "is missing: its provider knows no key of the request"
+    if entry.key_left <= now:
+        return "/error/retryUntil", "is over: the provider may have forgotten the key"
+    return None
+
+
 def may_ask(entry: Entry, plan: Plan, now: float, seconds: float) -> bool:
     """Return whether the request of a doubt may be sent again under its key, in a call that lasts
     so many ``seconds``.
     """
-    if entry.status != "in_doubt" or entry.resolved_by is not None or entry.key_left is None:
+    if entry.status != "in_doubt" or entry.key_left is None or unaskable(entry, now) is not None:
         return False
     if entry.cancel_requested_at is not None or (entry.not_after or now + 1) <= now:
         return False
-    error = (entry.result or {}).get("error") or {}
-    if "retryUntil" not in error or not plan.action.needs_key or plan.action.is_job:
+    if not plan.action.needs_key or plan.action.is_job:
         return False
     return has_time(entry.key_left - now, seconds)
+
+
+def require_again(found: Found, entry: Entry, now: float) -> None:
+    """Require that a call at a person's request may send the request of a doubt again.
+
+    :raises ApprovalRequired: if a person must approve it: a doubt cannot wait for that.
+    :raises InvalidInvocation: if its connector has changed, or the key does not last.
+    """
+    if found.terms.asks is not None:
+        raise ApprovalRequired(
+            f"'{entry.action}' needs a person's approval, for which a call in doubt cannot wait",
+            details=[Detail("/action", found.terms.asks)],
+            hint=NextStep("resolve", id=entry.id),
+        )
+    version = found.plan.manifest.version
+    if entry.connector_version != version:
+        text = f"is {version} now, and the request was sent by {entry.connector_version}"
+        raise not_again(entry, "/connectorVersion", text)
+    if not may_ask(entry, found.plan, now, found.asked.invocation.timeout_seconds):
+        text = "the provider may forget the key before the request has ended"
+        raise not_again(entry, "/error/retryUntil", text)
+
+
+def not_again(entry: Entry, path: str, text: str) -> InvalidInvocation:
+    """Return the error for a request that is not sent again, which names the member at fault."""
+    step = NextStep("resolve", id=entry.id) if entry.status == "in_doubt" else None
+    return InvalidInvocation(
+        f"the request of the invocation '{entry.id}' was not sent again",
+        details=[Detail(path, text)],
+        hint=step or "There is nothing to send again.",
+    )
 
 
 def asking(found: Found, time: SharedClock) -> Callable[[Entry], bool]:

@@ -41,7 +41,7 @@ from jackfield_store.journal.seen_keys import SeenKeys
 from jackfield_store.recording import states
 from jackfield_store.recording.credentials import credentials_of
 from jackfield_store.recording.held_keys import result_of_holder
-from jackfield_store.recording.sealing import sealed_exchanges
+from jackfield_store.recording.sealing import sealed_doubt, sealed_exchanges
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -125,7 +125,9 @@ class Record:
         """State of the record before its end."""
         self._ending: str | None = None
         """Way in which the end is written, once the call has one."""
-        self.keeps = False
+        self.keeps = self.keeps_unclear = False
+        self._doubt: tuple[bytes | None] | None = None
+        """Sealed inputs of the doubt, once the call has ended in one."""
         self._wait_until = (
             how.deadline.at
             if how.wait is True
@@ -660,12 +662,18 @@ class Record:
         )
 
     def describe(
-        self, manifest: Manifest, action: ActionManifest, connection: str | None, *, keeps: bool
+        self,
+        manifest: Manifest,
+        action: ActionManifest,
+        connection: str | None,
+        *,
+        keeps: bool,
+        keeps_unclear: bool,
     ) -> None:
         """Record the connector, action and connection that the invocation's names were resolved to,
         and whether its inputs are stored.
         """
-        draft, self.keeps = self._draft, keeps
+        draft, self.keeps, self.keeps_unclear = self._draft, keeps, keeps_unclear
         draft.connector_version, draft.effect, draft.connection = (
             manifest.version,
             action.rule_effect,
@@ -745,7 +753,7 @@ class Record:
             draft,
             shown,
             self._log,
-            draft.inputs,
+            draft.inputs if result.status != "in_doubt" else self._inputs_of_doubt(),
             draft.delivery,
             self.references,
             self._kept(result),
@@ -757,6 +765,15 @@ class Record:
                 self._journal.requeueing(claimed, result.error, unit), result, closing, back=True
             )
         return unit
+
+    def _inputs_of_doubt(self) -> bytes | None:
+        """Return the sealed inputs that the row of a doubt has from the call's end on."""
+        if not self.keeps_unclear:
+            return self._draft.inputs
+        if self._doubt is None:
+            sealed = sealed_doubt(self._journal, self._call, self._asked, recorded=self.keeps)
+            self._doubt = (sealed or self._draft.inputs,)
+        return self._doubt[0]
 
     def _recording(self, result: Result) -> Unit:
         return self._journal.recording(

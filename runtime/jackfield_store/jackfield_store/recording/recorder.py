@@ -4,7 +4,7 @@ elsewhere.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from jackfield.kernel.errors import JackfieldError
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import threading
     from types import ModuleType
 
-    from jackfield.call.how import Follow
+    from jackfield.call.how import Follow, HowAgain
     from jackfield.call.pipe import OnQueued, Pipe, RawInvocation
     from jackfield.call.reached import Asked, Reached
     from jackfield.call.tally import Dependencies
@@ -60,6 +60,11 @@ class Recorder:
         found: list[Enqueued | Result] = _intake().enqueue_many(pipeline, given, caller, waiter)
         return found
 
+    def again(self, pipeline: Pipe, identifier: str, how: HowAgain) -> Mapping[str, Any]:
+        """Prepare a call that sends the request of a doubt again; return its invocation."""
+        found: Mapping[str, Any] = _doubts()[0].asked_again(pipeline, identifier, how)
+        return found
+
     def cancel(self, pipeline: Pipe, identifier: str, cancel_here: Callable[[str], bool]) -> bool:
         """Cancel an invocation wherever it waits or runs; return False if it is too late."""
         journal = self._journal()
@@ -89,7 +94,7 @@ class Recorder:
         """Wait for the end of an invocation, and poll its due job; with ``settles``, also wait for
         the end of its doubt.
         """
-        awaited = _settling().ended if settles else _jobs().awaited
+        awaited = _doubts()[1].ended if settles else _jobs().awaited
         found: Coroutine[Any, Any, Result] = awaited(
             pipeline, identifier, waiter, seconds, cancelled, follow
         )
@@ -120,11 +125,13 @@ def _jobs() -> ModuleType:
     return _later()[1]
 
 
-def _settling() -> ModuleType:
-    """Import the module that waits for evidence; most processes have no doubts."""
-    from jackfield_store.recording import settling
+def _doubts() -> tuple[ModuleType, ModuleType]:
+    """Import the modules that send a doubt's request again, and that wait for evidence; most
+    processes have no doubts.
+    """
+    from jackfield_store.recording import again, settling
 
-    return settling
+    return again, settling
 
 
 def _later() -> tuple[ModuleType, ModuleType]:

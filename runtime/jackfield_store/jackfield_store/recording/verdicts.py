@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from jackfield_store.journal import statements as sql
 from jackfield_store.journal.entry import bound_result
+from jackfield_store.journal.resolving import left_inputs
 from jackfield_store.journal.settlement import confirmed, contradicted, contradicts, settled
 
 if TYPE_CHECKING:
@@ -55,7 +56,8 @@ def judge(
         result, code = settled(entry, verdict, now, evidence, output, refusal)
         status = result["status"]
         content = sealed(result, failed=status == "failed")
-        doubts.settle(transaction, entry, status, code, content, references)
+        inputs = left_inputs(journal, entry.id, found.inputs)
+        doubts.settle(transaction, entry, status, code, content, references, inputs)
         return SETTLED
     if contradicts(entry, verdict):
         content = sealed(contradicted(entry, now, evidence), failed=entry.status == "failed")

@@ -31,6 +31,7 @@ CHANGES = [
     "/invocations/x/cancel",
     "/invocations/x/resolve",
     "/invocations/x/look",
+    "/invocations/x/ask",
     "/invocations/x/redrive",
     "/connections/hall/authorization",
     "/uploads",

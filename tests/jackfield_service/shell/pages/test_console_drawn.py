@@ -221,6 +221,7 @@ OTHERS = {
         "/connections/{name}/test",
         "/connections/{name}/doctor",
         "/invocations/{id}/look",
+        "/invocations/{id}/ask",
         "/mcp-servers/{server}/review",
         "/connectors/{key}/actions/{action}/code",
     },

@@ -179,3 +179,17 @@ def test_callbacks_are_told_by_whom_and_as_what(office: Office) -> None:
     )
     assert about == (identifier, "succeeded", "in_doubt", "evidence", "took")
     assert payload["output"]["id"] == "t-1"
+
+
+def test_a_settled_one_is_not_asked_again(office: Office) -> None:
+    """The refusal names the member; one without a key is refused, too, and nothing is sent."""
+    identifier = office.lost("cut")
+    sent = len(office.provider.noted("tickets"))
+    answer = office.client.post(f"/v1/invocations/{identifier}/ask")
+    assert (answer.status, answer.json["details"][0]["path"]) == (409, "/error/retryUntil")
+    assert (
+        office.client.post(f"/v1/invocations/{identifier}/resolve", {"as": "failed"}).status == 200
+    )
+    answer = office.client.post(f"/v1/invocations/{identifier}/ask")
+    assert (answer.status, answer.json["details"][0]["path"]) == (409, "/status")
+    assert len(office.provider.noted("tickets")) == sent

@@ -57,6 +57,11 @@ WORDS: Mapping[str, str] = {
     ),
     "resolve": f"Check with the provider whether it took effect, then {_RESOLVE}.",
     "in_doubt": f"{_UNCLEAR}, then {_RESOLVE}. {_RATHER_TWICE}",
+    "ask_again": (
+        "The provider keeps the key until {until}: before that, the same request with the same "
+        "Idempotency-Key, or POST /v1/invocations/{id}/ask, takes effect once. Later it could take "
+        "effect twice: check with the provider first."
+    ),
     "in_part": f"{_UNCLEAR}: {_COMPLETED} Then {_RESOLVE}.",
     "settling": (
         "The provider is being asked whether it took effect: GET /v1/invocations/{id} has the "
@@ -116,6 +121,7 @@ WORDS: Mapping[str, str] = {
 _NEEDS: Mapping[str, str] = {
     "in_doubt": "manage",
     "in_part": "manage",
+    "ask_again": "invoke",
     "looking": "manage",
     "resolve": "manage",
     "add_connection": "manage",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from starlette.requests import Request
 from starlette.responses import Response
 
-from jackfield.kernel.errors import InvalidInvocation
+from jackfield.kernel.errors import InvalidInvocation, JackfieldError
 from jackfield_service.shell.http.bodies import members_of
 from jackfield_service.shell.identity.identity import Identity
 from jackfield_service.shell.operations.operation import Operation
@@ -50,6 +50,23 @@ async def look(request: Request, server: ServerContext, identity: Identity) -> R
     )
 
 
+async def ask(request: Request, server: ServerContext, identity: Identity) -> Response:
+    """Serve ``POST /v1/invocations/{id}/ask``."""
+    entry = await visible_entry(request, server, identity)
+    runtime = await server.opened(identity.workspace)
+    try:
+        await server.asking(
+            identity.workspace, lambda: runtime.ask(entry.id, caller=identity.caller)
+        )
+    except InvalidInvocation as error:
+        raise of_error(error, 409) from None
+    except JackfieldError as error:
+        raise of_error(error) from None
+    return answer(
+        reworded((await visible_entry(request, server, identity)).to_json(), identity.surface)
+    )
+
+
 OPERATIONS: tuple[Operation, ...] = (
     Operation(
         "POST",
@@ -71,5 +88,15 @@ OPERATIONS: tuple[Operation, ...] = (
         "Ask the provider now what became of an invocation in doubt.",
         {200: "Entry"},
         problems=(404, 409),
+    ),
+    Operation(
+        "POST",
+        "/v1/invocations/{id}/ask",
+        ask,
+        "invoke",
+        "askInvocation",
+        "Send the request of an invocation in doubt again, under its key.",
+        {200: "Entry"},
+        problems=(403, 404, 409),
     ),
 )

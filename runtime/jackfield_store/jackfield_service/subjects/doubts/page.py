@@ -43,12 +43,14 @@ from jackfield_service.shell.pages.layout.shell import page, redirect
 from jackfield_service.shell.pages.layout.sorted_list import Sorts
 from jackfield_service.shell.requests.problem import Problem
 from jackfield_store.journal.entry import EVIDENCE, LONGEST_NOTE
+from jackfield_store.recording.held_keys import unaskable
 from jackfield_store.runtime.evidence_loop import look_now
 
 DONE = {
     "resolved": "Marked as resolved.",
     "settled": "It was no longer in doubt, so nothing was changed.",
     "looked": "The provider was asked. What was found is below.",
+    "asked": "The request was sent again under its key. Its outcome is below.",
     "unlookable": (
         "Nothing can be looked up: the action does not say where, its connection was given "
         "inline, looks are switched off, or another "
@@ -173,6 +175,31 @@ def looked(request: PageRequest) -> Response:
     except InvalidInvocation:
         return redirect(request, f"/invocations/{entry.id}?done=unlookable")
     return redirect(request, f"/invocations/{entry.id}?done=looked")
+
+
+def asked(request: PageRequest) -> Response:
+    """Serve ``POST /invocations/{id}/ask``: send the request again under its key."""
+    request.require("invoke")
+    entry = request.entry()
+    try:
+        request.runtime.ask(entry.id, caller=request.identity.caller)
+    except JackfieldError as error:
+        said = [error.message, *(f"{item.path}: {item.message}" for item in error.details)]
+        refused = notice(h.p(". ".join(said)), h.p(error.hint) if error.hint else None, tone="bad")
+        status = 409 if isinstance(error, InvalidInvocation) else error.http_status
+        return result_of(request, "invocations", name_of(request, entry), refused, status=status)
+    return redirect(request, f"/invocations/{entry.id}?done=asked")
+
+
+def _ask_button(request: PageRequest, entry: Entry) -> Markup | None:
+    """Render the button that sends the request again; None without a key that the provider
+    knows.
+    """
+    if not request.may("invoke") or unaskable(entry, request.now) is not None:
+        return None
+    told = "It sends the request again under its key: the provider takes it for the same one."
+    button = h.button("Send again")
+    return form(request, f"/invocations/{entry.id}/ask", h.p(told, class_="muted"), button)
 
 
 def looks_shown(request: PageRequest, entry: Entry) -> Markup | None:
@@ -505,6 +532,7 @@ def doubt_shown(
         ),
         inputs_shown(inputs, action.inputs if action else {}) if inputs else None,
         h.div(h.h3("What was looked for"), *looks, class_="stack", id="looks") if looks else None,
+        _ask_button(request, entry),
         *(
             _choice(request, entry)
             if request.may("manage")
@@ -626,4 +654,5 @@ PAGES: tuple[Page, ...] = (
     Page(LIST, listed),
     Page("/invocations/{id}/resolve", resolved, "POST"),
     Page("/invocations/{id}/look", looked, "POST"),
+    Page("/invocations/{id}/ask", asked, "POST"),
 )

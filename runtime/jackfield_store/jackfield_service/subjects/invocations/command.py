@@ -19,6 +19,7 @@ from jackfield.cli.parsing import Namespace, Parser, UsageError, Verb, declare_w
 from jackfield.cli.quantities import count, duration
 from jackfield.cli.session import (
     Noun,
+    caller,
     declare_id,
     declare_list,
     declare_one,
@@ -333,6 +334,15 @@ def _look(arguments: Namespace, output: Output) -> int:
     return 0
 
 
+def _ask(arguments: Namespace, output: Output) -> int:
+    with _open_journal(arguments) as journal:
+        identifier = journal.find(_identified(journal, arguments.id)).id
+    with open_jackfield(arguments) as jackfield:
+        result = jackfield.ask(identifier, caller=caller())
+        output.value(required(jackfield.journal).find(identifier).to_json())
+    return result.exit_code
+
+
 def _declare_exchanges(parser: Parser) -> None:
     declare_id(parser)
     parser.add_argument(
@@ -389,6 +399,11 @@ VERBS = {
         "Ask the provider now what became of an invocation in doubt, and print it.",
         declare_one,
         _look,
+    ),
+    "ask": Verb(
+        "Send the request of an invocation in doubt again, under its key, and print it.",
+        declare_one,
+        _ask,
     ),
     "exchanges": Verb(
         "Print what was sent to the provider and what came back: of calls that failed, are in "

@@ -23,6 +23,10 @@ if TYPE_CHECKING:
 
 _SWITCHES = {
     "keep_inputs": ("keepInputs", "record inputs in the journal, redacted"),
+    "keep_doubts": (
+        "keepDoubts",
+        "keep inputs and request of a call in doubt, encrypted, until it is settled",
+    ),
     "allow_ambient": (
         "allowAmbient",
         "let connections created over HTTP or MCP use the server's identity",

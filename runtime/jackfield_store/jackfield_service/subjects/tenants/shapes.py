@@ -39,6 +39,7 @@ _LIMIT: Json = {"type": ["integer", "null"], "minimum": 0}
 _SETTINGS: Mapping[str, Json] = {
     "rules": RULES,
     "keepInputs": {"type": "boolean"},
+    "keepDoubts": {"type": "boolean"},
     "retentionDays": {"type": "integer", "minimum": 1, "maximum": 3650},
     "allowReferences": {"anyOf": [{"type": "boolean"}, {"type": "array", "items": STRING}]},
     "allowAmbient": {"type": "boolean"},

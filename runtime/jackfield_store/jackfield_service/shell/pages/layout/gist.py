@@ -46,7 +46,12 @@ def readable_inputs(request: PageRequest, calls: Sequence[Called]) -> dict[str, 
         return {}
     keeps, decides = runtime.access.settings.keep_inputs, request.may("approve")
     return ReadableInputs(
-        runtime.journal, runtime.pipeline.known, runtime.catalog, keeps=keeps, decides=decides
+        runtime.journal,
+        runtime.pipeline.known,
+        runtime.catalog,
+        keeps=keeps,
+        decides=decides,
+        is_bound=request.identity.caller.owner is not None,
     ).of(calls)
 
 
