@@ -464,3 +464,14 @@ def test_a_decisive_look_that_settles_nothing_says_what_to_do(
     capsys.readouterr()
     office.cli("invocations", "look", other)
     assert "resolve" not in capsys.readouterr().err
+
+
+def test_the_command_line_and_the_page_refuse_to_ask_without_a_key(office: Office) -> None:
+    """A doubt without a key at the provider has no button, and both ways name the member."""
+    identifier = office.call("k-ask")["meta"]["invocationId"]
+    code, said = office.cli("invocations", "ask", identifier)
+    assert (code, said["error"]["details"][0]["path"]) == (2, "/error/retryUntil")
+    page = office.client.get(f"/invocations/{identifier}")
+    assert "sends the request again under its key" not in page.words
+    answer = office.client.change(f"/invocations/{identifier}", f"/invocations/{identifier}/ask")
+    assert (answer.status, "/error/retryUntil" in answer.text) == (409, True)
