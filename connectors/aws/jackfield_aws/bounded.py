@@ -306,7 +306,10 @@ class _Bounded:
         deadline = current_deadline()
         try:
             found = look_up(
-                self._dns_host, self.port, None if deadline is None else deadline.remaining()
+                self._dns_host,
+                self.port,
+                None if deadline is None else deadline.remaining(),
+                "" if self.guard is None else self.guard.tenant,
             )
             self._judge(found)
             left = (

@@ -30,7 +30,7 @@ from jackfield.connections.secret_references import (
 )
 from jackfield.connector.connection_values import connection_values
 from jackfield.connector.context import OpenContext
-from jackfield.kernel.dataclass import dataclass
+from jackfield.kernel.dataclass import dataclass, replace
 from jackfield.kernel.errors import Detail, InvalidConnection, JackfieldError, Sent, Unavailable
 from jackfield.kernel.failures import contained
 from jackfield.kernel.pointers import child
@@ -298,7 +298,8 @@ class Opener:
         self._schemas = schemas
         self._shared = shared
         self._access = access
-        self._guard = guard
+        self._guard = replace(guard, tenant=workspace)
+        self._anywhere = replace(ANYWHERE, tenant=workspace)
         self._refuse_foreign = refuse_foreign
         self._barred = barred
         self._grants = grants
@@ -352,7 +353,7 @@ class Opener:
             cache = self._stored.find(
                 (name, full_name, model), values, hidden, lambda: self._shared(name, place, values)
             )
-        guard = self._guard if target.origin == "remote" else ANYWHERE
+        guard = self._guard if target.origin == "remote" else self._anywhere
 
         def prepare() -> tuple[ConnectionType, Mapping[str, tuple[str, ...]], bool]:
             if name is not None:

@@ -9,8 +9,8 @@ import os
 import select
 import socket
 import threading
-from collections import deque
 from collections.abc import Sequence
+from functools import partial
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Any
 
@@ -18,15 +18,19 @@ from jackfield.kernel.clock import monotonic
 from jackfield.kernel.failures import OnFailure, Raised, attempt, value_of
 from jackfield.kernel.fork import ProcessLocal
 from jackfield.kernel.interrupts import let_out
+from jackfield.kernel.shares import POOLS, Places, SharedThreads
 
 Address = tuple[int, tuple[Any, ...]]
 """Family and address, in the form for ``socket.connect``."""
 _Question = tuple[str, int | None]
 
-_LONGEST = 15.0
-"""Default timeout of a look-up, in seconds."""
-_MOST_THREADS, _MOST_NAMES = 64, 1_000
-"""Maximum number of concurrent look-ups, and of requested names."""
+_NAMES = POOLS["names"]
+TURN = _NAMES.turn or 0.0
+"""Maximum seconds for which a caller waits for the resolver."""
+_MOST_NAMES = 1_000
+"""Maximum number of requested names, and of late answers."""
+_MOMENT = 30.0
+"""Seconds for which an answer that came after its callers' turn is kept."""
 _NEXT = 0.25
 """Seconds after which the next address is tried in parallel (RFC 8305 §5)."""
 _REMEMBERED, _MOST = 600.0, 1_000
@@ -44,11 +48,13 @@ often has unusable IPv6 addresses.
 class Asking:
     """Question to the resolver, whose answer several callers may await."""
 
-    __slots__ = ("_answer", "_done")
+    __slots__ = ("_answer", "_done", "is_begun")
 
     def __init__(self) -> None:
         self._done = threading.Event()
         self._answer: list[Address] | Raised = []
+        self.is_begun = False
+        """True once a thread asks the resolver."""
 
     def answered(self, answer: list[Address] | Raised) -> None:
         """Pass the answer to all waiting callers."""
@@ -70,10 +76,11 @@ class Asking:
 class LookUps(ProcessLocal):
     """Look-ups of a process, in separate threads, since the system's resolver has no deadline. Each
     name and port has one at a time. A look-up whose callers have given up goes on, and the next
-    caller joins it, so that a slow resolver still answers.
+    caller joins it, so that a slow resolver still answers. An answer that came too late for its
+    first callers is kept for a moment.
 
     Tenants choose names, so one look-up per name is no limit: at most 64 look-ups run at a time,
-    for at most 1,000 requested names.
+    for at most 1,000 requested names, and no tenant holds all of them.
     """
 
     def __init__(self) -> None:
@@ -81,60 +88,58 @@ class LookUps(ProcessLocal):
 
     def _begin_anew(self) -> None:
         self._asked: dict[_Question, Asking] = {}
-        self._waiting: deque[_Question] = deque()
-        self._threads = 0
+        self._late: dict[_Question, tuple[float, Asking]] = {}
+        self._names = Places(_MOST_NAMES)
+        self._threads = SharedThreads(_NAMES.size or 1, "jackfield-resolver")
         self._lock = threading.Lock()
 
-    def ask(self, host: str, port: int | None = None) -> Asking:
+    def ask(self, host: str, port: int | None = None, tenant: str = "") -> Asking:
         """Start or join a look-up of a name's addresses; return without waiting for it."""
         question = (host, port)
         with self._lock:
-            if question in self._asked:
-                return self._asked[question]
-            asking = Asking()
-            if len(self._asked) >= _MOST_NAMES:
-                asking.answered(Raised(TimeoutError("too many names wait for the resolver")))
+            asking = self._asked.get(question) or self._answered_late(question)
+            if asking is not None and asking.is_begun:
                 return asking
-            self._asked[question] = asking
-            self._waiting.append(question)
-            if self._threads >= _MOST_THREADS:
-                return asking
-            self._threads += 1
-        if isinstance(
-            attempt(
-                threading.Thread(target=self._work, name="jackfield-resolver", daemon=True).start
-            ),
-            Raised,
-        ):
-            self._work()  # no thread can be started, as at the end of Python
+            if not self._names.take(tenant):
+                refused = Asking()
+                refused.answered(Raised(TimeoutError("too many names wait for the resolver")))
+                return refused
+            # one that waits behind other names of another tenant is begun in this tenant's turn
+            asking = self._asked.setdefault(question, Asking())
+        self._threads.begin(tenant, partial(self._look_up, question, asking, tenant))
         return asking
 
-    def _work(self) -> None:
-        with OnFailure(self._leave):
-            while (question := self._next()) is not None:
-                self._look_up(question)
+    def _answered_late(self, question: _Question) -> Asking | None:
+        until, asking = self._late.pop(question, (0.0, None))
+        if asking is None or monotonic() > until:
+            return None
+        self._late[question] = until, asking
+        return asking
 
-    def _look_up(self, question: _Question) -> None:
+    def _look_up(self, question: _Question, asking: Asking, tenant: str) -> None:
+        with self._lock:
+            is_asked, asking.is_begun = asking.is_begun, True
+            if is_asked:
+                self._names.give(tenant)
+                return
         found: list[Address] | Raised = Raised(
             socket.gaierror(socket.EAI_FAIL, "the look-up was ended")
         )
+        begun = monotonic()
         try:
             found = attempt(_resolved, *question)
         finally:
             with self._lock:
-                asking = self._asked.pop(question)
+                self._names.give(tenant)
+                self._asked.pop(question)
+                if monotonic() - begun >= TURN:
+                    self._keep_late(question, asking)
             asking.answered(found)
 
-    def _next(self) -> _Question | None:
-        with self._lock:
-            if self._waiting:
-                return self._waiting.popleft()
-            self._threads -= 1
-            return None
-
-    def _leave(self) -> None:
-        with self._lock:
-            self._threads -= 1
+    def _keep_late(self, question: _Question, asking: Asking) -> None:
+        if len(self._late) >= _MOST_NAMES:
+            self._late.clear()
+        self._late[question] = monotonic() + _MOMENT, asking
 
 
 LOOK_UPS = LookUps()
@@ -143,8 +148,10 @@ data.
 """
 
 
-def look_up(host: str, port: int | None = None, seconds: float | None = None) -> list[Address]:
-    """Return the addresses of a host, within ``seconds``.
+def look_up(
+    host: str, port: int | None = None, seconds: float | None = None, tenant: str = ""
+) -> list[Address]:
+    """Return the addresses of a host for a tenant, within ``seconds`` and 5 seconds at most.
 
     :raises OSError: if the host has no address, or the resolver does not answer in time, which is
         ``EAI_AGAIN``.
@@ -154,7 +161,9 @@ def look_up(host: str, port: int | None = None, seconds: float | None = None) ->
     try:
         if literal(name) is not None:
             return _resolved(name, port)
-        return LOOK_UPS.ask(name, port).wait(_LONGEST if seconds is None else seconds)
+        return LOOK_UPS.ask(name, port, tenant).wait(
+            TURN if seconds is None else min(seconds, TURN)
+        )
     except TimeoutError as error:
         raise socket.gaierror(socket.EAI_AGAIN, "the resolver did not answer in time") from error
 

@@ -199,13 +199,15 @@ class Guard:
     ``loopback`` is set, and the hosts in ``allowed`` or currently returned by ``shared``: names
     (``*.corp.example`` too), addresses or networks. Unless ``internal`` is set, cloud metadata
     services are refused even if a rule matches them. In any case, an attempt of a runtime that is
-    limited to some hosts (``only_hosts``) reaches no others.
+    limited to some hosts (``only_hosts``) reaches no others. ``tenant`` is the tenant whose names
+    are looked up.
     """
 
     internal: bool = False
     loopback: bool = False
     allowed: tuple[str, ...] = ()
     shared: Callable[[], tuple[str, ...]] | None = None
+    tenant: str = ""
 
     def check(self, host: str, path: str = "") -> None:
         """Resolve ``host`` and check every address. A name that does not resolve passes the check;
@@ -219,7 +221,7 @@ class Guard:
         if self.internal:
             return
         try:
-            found = look_up(host)
+            found = look_up(host, tenant=self.tenant)
         except (OSError, UnicodeError):
             return
         for _, address in found:
@@ -274,7 +276,7 @@ class Guard:
         :raises InvalidConnection: if one of the addresses is not permitted.
         :raises OSError: if the name does not resolve.
         """
-        found = look_up(host, port, seconds)
+        found = look_up(host, port, seconds, self.tenant)
         for _, address in found:
             self.check_address(host, str(address[0]), path)
         return found
@@ -295,7 +297,8 @@ class Guard:
         if self.internal:
             return host
         try:
-            found = [str(address[0]) for _, address in look_up(host, None, seconds)]
+            answers = look_up(host, None, seconds, self.tenant)
+            found = [str(address[0]) for _, address in answers]
         except (OSError, UnicodeError):
             found = []
         for address in found:

@@ -143,3 +143,35 @@ def test_an_unrouted_address_does_not_hide_what_another_says(
         _fault(Wire(WireSettings()), "both.example", 30.0).said
         == "'both.example:9' refused the connection"
     )
+
+
+def test_a_tenant_whose_names_hang_leaves_places_to_another(silent: list[str]) -> None:
+    """However many names that hang one tenant asks for, another tenant's name is looked up at once,
+    even if the first has asked for it, too. One tenant holds neither all threads nor all names.
+    """
+    hostile, other = (
+        Wire(WireSettings(guard=Guard(loopback=True, tenant=name))) for name in ("a-1", "b-2")
+    )
+    assert _fault(other, "first.silent", 0.01).kind == "resolver"
+    for number in range(800):
+        _fault(hostile, f"{number}.silent", 0.0001)
+    assert _fault(hostile, "localhost", 0.01).kind == "resolver"  # it waits behind the others
+    assert _fault(other, "localhost", 10.0).kind != "resolver"
+    assert len(silent) < 64
+
+
+def test_a_late_answer_is_kept_for_a_moment(
+    silent: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The next request to a name whose look-up took longer than a turn gets its answer, without a
+    further look-up.
+    """
+    monkeypatch.setattr("jackfield.wire.addresses.TURN", 0.0)
+    wire = Wire(WireSettings())
+    assert _fault(wire, "localhost", 5.0).sent.value == "nothing"
+    for thread in _resolvers():
+        thread.join(60)
+    monkeypatch.setattr("socket.getaddrinfo", lambda *_: silent.append("asked again"))
+    monkeypatch.setattr("jackfield.wire.addresses.TURN", 5.0)
+    assert _fault(wire, "localhost", 5.0).kind != "resolver"
+    assert not silent
