@@ -404,7 +404,7 @@ def _use(stand: Stand, url: str, contents: Contents, replayed: Mapping[str, str]
         )
         queue = Queue(jackfield.storage.database)
         _hold("the queue is as long", sum(queue.depth().values()) == _QUEUED, queue.depth())
-        ended = [jackfield.run(claimed).status for claimed in queue.claim(500, most=500)]
+        ended = [jackfield.run(claimed).status for claimed in queue.claim(500)]
         _hold("queued invocations run", ended == ["succeeded"] * 500, ended)
     with Storage(url, stand.environment(url), _CLOCK) as storage:
         states = {

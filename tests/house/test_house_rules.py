@@ -451,6 +451,7 @@ def test_nothing_in_tests_sleeps() -> None:
 
 
 OF_ONE_PROCESS = {
+    "runtime/jackfield_store/jackfield_store/runtime/due_loop.py": "of a server's or worker's event loop, which no forked child runs",
     "runtime/jackfield_store/jackfield_store/recording/host_looks.py": "of a database's part, without which a forked child begins",
     "runtime/jackfield/kernel/fork.py": "renews the others",
     "runtime/jackfield_store/jackfield_store/database/batches.py": "made anew by engine",

@@ -39,6 +39,11 @@ class SharedPool:
 
 POOLS = {
     "names": SharedPool(64, 5.0),
+    "looks": SharedPool(16, 15.0),
+    "polls": SharedPool(32, 30.0),
+    "triggers": SharedPool(32, None),
+    "queue": SharedPool(None, None),
+    "schedules": SharedPool(64, None),
 }
 """Loops and pools of a process by name."""
 
@@ -91,9 +96,14 @@ class Places:
         self._tenants.note(tenant)
         if self.room(tenant) <= 0:
             return False
+        self.hold(tenant)
+        return True
+
+    def hold(self, tenant: str) -> None:
+        """Take a place that a tenant has been promised."""
+        self._tenants.note(tenant)
         self._held[tenant] += 1
         self.used += 1
-        return True
 
     def give(self, tenant: str) -> None:
         """Return a tenant's place."""
@@ -105,7 +115,7 @@ class Places:
     @property
     def barred(self) -> list[str]:
         """Tenants that hold places and may take no more now."""
-        return [tenant for tenant in self._held if self.room(tenant) <= 0]
+        return [tenant for tenant in list(self._held) if self.room(tenant) <= 0]
 
 
 class SharedThreads(ProcessLocal):

@@ -80,7 +80,7 @@ class LookUps(ProcessLocal):
     first callers is kept for a moment.
 
     Tenants choose names, so one look-up per name is no limit: at most 64 look-ups run at a time,
-    for at most 1,000 requested names, and no tenant holds all of them.
+    for at most 1,000 requested names. No tenant holds all of them.
     """
 
     def __init__(self) -> None:

@@ -35,7 +35,8 @@ def test_looks_rest_for_as_long_as_calls_need(
         stage.move(7.0)
         loop = EvidenceLoop(stage.pool)
         # a second look would begin beside one that a busy machine makes slow
-        loop.threads = loop.looks = 1
+        monkeypatch.setattr("jackfield_store.runtime.due_loop._SLOW", 600.0)
+        loop.threads = 1
 
         async def served() -> None:
             ours, enough, real = asyncio.get_running_loop(), asyncio.Event(), asyncio.sleep

@@ -421,8 +421,8 @@ def test_w1_workspaces_are_served_in_turn(two: tuple[Process, Process]) -> None:
     first = worker.queue.claim(6)
     assert Counter(item.workspace for item in first) == {"default": 4, "acme": 1, "globex": 1}
     assert [item.id for item in first if item.workspace == "default"] == crowd[:4]
-    assert worker.queue.claim(16, {"default": 4}, 4) == []
-    assert len(worker.queue.claim(16, {"default": 4}, 14)) == 10
+    assert worker.queue.claim(16, {"default": 4}, lambda _: 0) == []
+    assert len(worker.queue.claim(16, {"default": 4}, lambda _: 10)) == 10
 
 
 def _cut_off(lost: Process, alive: Process) -> tuple[str, Claimed]:

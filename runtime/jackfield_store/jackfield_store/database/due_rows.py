@@ -8,6 +8,7 @@ counter has moved on.
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping
 from functools import partial
 from typing import Any, TypeVar
@@ -15,6 +16,7 @@ from typing import Any, TypeVar
 from jackfield.kernel.clock import Clock
 from jackfield.kernel.dataclass import dataclass
 from jackfield.kernel.failures import Raised, attempt
+from jackfield.kernel.shares import Places
 from jackfield_store.database import Database, Row, Transaction
 from jackfield_store.database.blocked import BlockedWorkspaces
 from jackfield_store.database.shared_clock import SharedClock
@@ -40,67 +42,120 @@ def held(count: int) -> None:
         raise OvertakenError
 
 
-def next_due(database: Database, statement: str, blocked: BlockedWorkspaces) -> Row | None:
-    """Return the row that is due next, of workspaces that are not blocked, None without such a row;
-    ``{without}`` in the statement stands for the condition that excludes blocked workspaces.
+def next_due(
+    database: Database, statement: str, blocked: BlockedWorkspaces, places: Places | None = None
+) -> Row | None:
+    """Return the row that is due next, of workspaces that are not blocked and may take one of the
+    ``places``; None without such a row. ``{without}`` in the statement stands for the condition
+    that excludes the other workspaces.
     """
-    condition, left_out = without(blocked.left_out())
+    condition, left_out = without(_left_out(blocked, places))
     return database.look_up(statement.format(without=condition), left_out)
 
 
 def claim(
     database: Database,
-    due: str,
+    due: DueStatements,
     take: str,
     now: float,
     lasts: float,
     limit: int,
     blocked: BlockedWorkspaces,
+    places: Places | None = None,
 ) -> list[Row]:
     """Claim up to ``limit`` rows for ``lasts`` seconds; return them as they were before.
 
-    ``due`` selects rows by ``:now``, ``:limit`` and ``{without}``, with ``workspace``, ``id`` and
-    ``claim`` among their columns. ``take`` claims one row until ``:until`` and increments its
+    ``due`` selects rows by ``:now`` and ``:limit``, with ``workspace``, ``id`` and ``claim`` among
+    their columns. ``take`` claims one row until ``:until`` and increments its
     ``claim``.
     """
 
     def unit(transaction: Transaction, rows: list[Row]) -> list[Row]:
         return [row for row in rows if transaction.change(take, _place(row, now, lasts))]
 
-    return claim_served(database, due, {"now": now, "limit": limit}, blocked, unit)
+    return claim_served(database, due, {"now": now, "limit": limit}, blocked, unit, places)
 
 
 def claim_served(
     database: Database,
-    due: str,
+    due: DueStatements,
     values: Mapping[str, Any],
     blocked: BlockedWorkspaces,
     unit: Callable[[Transaction, list[Row]], list[T]],
+    places: Places | None = None,
 ) -> list[T]:
     """Select due rows of workspaces that can be served, and return the results of ``unit`` for them
-    in the same transaction.
+    in the same transaction. If more are due than can be claimed, they are selected in turn by
+    workspace; none gets more than its share of the ``places``.
     """
     served: set[str] = set()
+    text = due.oldest
     for _ in range(_ROUNDS):
-        condition, left_out = without(blocked.left_out())
+        condition, left_out = without(_left_out(blocked, places))
         with database.read(flush=False) as transaction:
-            rows = transaction.execute(due.format(without=condition), {**values, **left_out})
+            rows = transaction.execute(due.oldest.format(without=condition), {**values, **left_out})
+            if len(rows) >= values["limit"]:
+                text = due.in_turn
+                rows = transaction.execute(text.format(without=condition), {**values, **left_out})
         names = {row.workspace for row in rows}
         served = set(blocked.served(sorted(names)))
         if served == names:
             break
     if not served:
         return []
-    condition, left_out = without(blocked.left_out())
-    statement = f"{due.format(without=condition)} {database.dialect.skips_locked}"
+    condition, left_out = without(_left_out(blocked, places))
+    statement = f"{text.format(without=condition)} {database.dialect.skips_locked}"
 
     def claimed(names: Collection[str], transaction: Transaction) -> list[T]:
         rows = transaction.execute(statement, {**values, **left_out})
-        return unit(transaction, [row for row in rows if row.workspace in names])
+        mine = [row for row in rows if row.workspace in names]
+        return unit(transaction, mine if places is None else _shared(mine, places))
 
     return blocked.together(
         served, "the claim of what is due", lambda names: database.record(partial(claimed, names))
     )
+
+
+def _left_out(blocked: BlockedWorkspaces, places: Places | None) -> list[str]:
+    barred = [] if places is None else [name for name in places.barred if name]
+    return [*dict.fromkeys((*blocked.left_out(), *barred))]
+
+
+def _shared(rows: Iterable[Row], places: Places) -> list[Row]:
+    """Return the rows for which their workspaces may take places."""
+    found: list[Row] = []
+    count: Counter[str] = Counter()
+    for row in rows:
+        count[row.workspace] += 1
+        if count[row.workspace] <= places.room(row.workspace):
+            found.append(row)
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class DueStatements:
+    """Statements that select due rows: those that are the longest overdue, or in turn by
+    workspace.
+    """
+
+    oldest: str
+    in_turn: str
+
+    @staticmethod
+    def of(columns: str, table: str, ready: str, at: str) -> DueStatements:
+        """Return the statements for the rows of a table that are ``ready``, due ``at``."""
+        begin = f"SELECT {columns} FROM {table} WHERE "
+        ranked = (
+            f"SELECT workspace, id, {at} AS due_at, ROW_NUMBER() OVER (PARTITION BY workspace "
+            f"ORDER BY {at}) AS turn FROM {table} WHERE {ready}{{without}}"
+        )
+        chosen = (
+            f"SELECT workspace, id FROM ({ranked}) AS ranked ORDER BY turn, due_at LIMIT :limit"
+        )
+        return DueStatements(
+            f"{begin}{ready}{{without}} ORDER BY {at} LIMIT :limit",
+            f"{begin}(workspace, id) IN ({chosen}) ORDER BY {at}",
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,13 +184,10 @@ class DueTable:
         )
 
     @property
-    def due(self) -> str:
-        """Statement that finds rows that are due, the longest overdue first."""
+    def due(self) -> DueStatements:
+        """Statements that find rows that are due."""
         ready = f"{self.at} IS NOT NULL{self.where} AND {self.at} <= :now"
-        return (
-            f"SELECT {self.columns} FROM {self.name} WHERE {ready}{{without}} ORDER BY "
-            f"{self.at} LIMIT :limit"
-        )
+        return DueStatements.of(self.columns, self.name, ready, self.at)
 
     @property
     def take(self) -> str:
@@ -147,9 +199,12 @@ class DueTable:
 
 
 class DueRows:
-    """Rows of one ``DueTable`` that become due, of all workspaces."""
+    """Rows of one ``DueTable`` that become due, of all workspaces. A loop sets the ``places`` that
+    its workspaces share.
+    """
 
     table: DueTable
+    places: Places | None = None
 
     def __init__(
         self, database: Database, clock: Clock, blocked: BlockedWorkspaces | None = None
@@ -162,7 +217,7 @@ class DueRows:
         """Return the seconds until the next row is due, negative if it is overdue; None if there is
         no row.
         """
-        row = next_due(self._database, self.table.next, self._blocked)
+        row = next_due(self._database, self.table.next, self._blocked, self.places)
         return None if row is None else row.due_at - self.time.now()
 
     def wait(self) -> float | None:
@@ -171,8 +226,8 @@ class DueRows:
         return None if lead is None else max(0.0, lead)
 
     def claimed_rows(self, limit: int) -> list[Row]:
-        """Claim up to ``limit`` rows that are due, the longest overdue first; return them as they
-        were before.
+        """Claim up to ``limit`` rows that are due, in turn by workspace, the longest overdue first;
+        return them as they were before.
         """
         table = self.table
         return claim(
@@ -183,6 +238,7 @@ class DueRows:
             table.lasts,
             limit,
             self._blocked,
+            self.places,
         )
 
 

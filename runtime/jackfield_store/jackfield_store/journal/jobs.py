@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from jackfield.invocation.claimed import ClaimedJob
 from jackfield.kernel.dataclass import dataclass, replace
-from jackfield_store.database.due_rows import DueRows, claim_served, next_due
+from jackfield_store.database.due_rows import DueRows, DueStatements, claim_served, next_due
 from jackfield_store.database.shared_clock import SharedClock
 from jackfield_store.database.statements import NOT_HELD
 from jackfield_store.journal import statements as sql
@@ -58,7 +58,12 @@ planner cannot use it, since it would prefer the index of the few waiting jobs.
 _DUE = (
     "SELECT workspace, id, job, delivery, cancel_at FROM invocations WHERE available_at <= :now AND"
 )
-SOME_DUE = f"{_DUE} {WAITS}{{without}} ORDER BY available_at LIMIT :limit"
+SOME_DUE = DueStatements.of(
+    "workspace, id, job, delivery, cancel_at",
+    "invocations",
+    f"available_at <= :now AND {WAITS}",
+    "available_at",
+)
 ONE_DUE = f"{_DUE} {_PLACE} AND {_ONE_WAITS}"
 NEXT = (
     f"SELECT available_at FROM invocations WHERE {WAITS}{{without}} ORDER BY available_at LIMIT 1"
@@ -87,7 +92,7 @@ class DueJobs(DueRows):
         """Return the seconds until the next job is due, negative if it is overdue; None if none
         waits. Jobs are rows among the invocations.
         """
-        row = next_due(self._database, NEXT, self._blocked)
+        row = next_due(self._database, NEXT, self._blocked, self.places)
         return None if row is None else row.available_at - self.time.now()
 
     def claim(self, limit: int) -> list[ClaimedJob]:
@@ -100,6 +105,7 @@ class DueJobs(DueRows):
             {"now": self.time.now(), "limit": limit},
             self._blocked,
             self._claimed,
+            self.places,
         )
 
     def claim_one(self, workspace: str, identifier: str) -> ClaimedJob | None:

@@ -53,18 +53,24 @@ class Queue:
         self._order = FairOrder(self._blocked, database.dialect.skips_locked, budgets=budgets)
 
     def claim(
-        self, limit: int, busy: Mapping[str, int] = _NOBODY, most: int | None = None
+        self,
+        limit: int,
+        busy: Mapping[str, int] = _NOBODY,
+        room: Callable[[str], int] | None = None,
     ) -> list[Claimed]:
         """Claim up to ``limit`` waiting invocations, oldest first and in turn from each workspace.
         No other process gets the same invocations.
 
-        ``busy`` counts the running invocations of each workspace here; ``most`` is their limit.
+        ``busy`` counts the running invocations of each workspace here; ``room`` returns how many
+        more a workspace may have.
         """
         moments = self._time.moments()
-        most = limit if most is None else most
         waiting = self._order.waiting(self._database, limit, moments)
         rooms = self._blocked.settings_of(
-            waiting, lambda name: self._free_by_limits(name, busy.get(name, 0), most)
+            waiting,
+            lambda name: self._free_by_limits(
+                name, busy.get(name, 0), limit if room is None else busy.get(name, 0) + room(name)
+            ),
         )
         if not rooms:
             return []

@@ -19,6 +19,7 @@ from jackfield.invocation import Result
 from jackfield.kernel.errors import brief
 from jackfield.kernel.exports import late_hints
 from jackfield.kernel.rate_limiter import Lines
+from jackfield.kernel.shares import Places
 from jackfield.pacing.turn import PostponedError
 from jackfield_store.database.blocked import LOOP_FAULTS
 from jackfield_store.journal import Queue
@@ -33,14 +34,10 @@ T = TypeVar("T")
 _LOG = logging.getLogger("jackfield.queue")
 _POLL = 0.25
 """Seconds between polls for invocations that other processes have queued."""
-_RESERVED = 8
-"""Divisor of the slots: one of this many is reserved for workspaces without running invocations. So
-one workspace's long invocations cannot take all slots.
-"""
 
 
 class LocalEngine:
-    """Engine that runs at most ``limit`` queued invocations at once.
+    """Engine that runs at most ``limit`` queued invocations at once, which workspaces share.
 
     ``ended`` is called with each Result; while ``stopping()`` is true, the engine begins nothing.
     Call all methods in the same event loop.
@@ -59,7 +56,7 @@ class LocalEngine:
         self._stopping = stopping
         self._woken = asyncio.Event()
         self._running: dict[asyncio.Task[None], Claimed] = {}
-        self._most = max(1, limit - -(-limit // _RESERVED))
+        self._places = Places(limit)
         self._check_at = 0.0
         self._lines = Lines(_LOG)
         self._task: asyncio.Task[None] | None = None
@@ -107,6 +104,7 @@ class LocalEngine:
             for item in claimed:
                 task = asyncio.ensure_future(self._run(item, upkeep))
                 self._running[task] = item
+                self._places.hold(item.workspace)
                 task.add_done_callback(self._on_done)
             if not claimed:
                 with contextlib.suppress(TimeoutError):
@@ -133,7 +131,9 @@ class LocalEngine:
             await self._attempted(lambda: upkeep.check(running))
 
     def _claim(self, queue: Queue, room: int, busy: Counter[str]) -> list[Claimed]:
-        return [] if self._runtimes.storage.shared.rests() else queue.claim(room, busy, self._most)
+        if self._runtimes.storage.shared.rests():
+            return []
+        return queue.claim(room, busy, self._places.room)
 
     async def _claimed(self, queue: Queue) -> list[Claimed]:
         room = 0 if self._stopping() else self._limit - len(self._running)
@@ -152,7 +152,7 @@ class LocalEngine:
         return None
 
     def _on_done(self, task: asyncio.Task[None]) -> None:
-        self._running.pop(task, None)
+        self._places.give(self._running.pop(task).workspace)
         self._woken.set()
 
     async def _run(self, claimed: Claimed, upkeep: QueueUpkeep) -> None:

@@ -255,6 +255,7 @@ class _Looking:
     judges = False
     account: str | None = None
     other_version: str | None = None
+    is_over = False
 
     def __init__(
         self, journal: Journal, doubt: Doubt, entry: Entry, found: Looked, *, runs: bool

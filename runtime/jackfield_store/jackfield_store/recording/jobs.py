@@ -60,6 +60,7 @@ from jackfield.kernel.errors import (
     UnknownAction,
 )
 from jackfield.kernel.hints import NextStep
+from jackfield.kernel.shares import POOLS
 from jackfield.pacing.turn import PostponedError
 from jackfield_store.files.table import holding
 from jackfield_store.journal.jobs import DueJobs
@@ -79,6 +80,8 @@ if TYPE_CHECKING:
 
 _MISSED = 5.0
 """Minimum seconds between a failed poll and the next one."""
+_TURN = POOLS["polls"].turn or math.inf
+"""Maximum seconds of one poll: a job outlasts its polls, and other jobs wait for their places."""
 _LAST = 30.0
 """Seconds within which a job whose time is over is cancelled."""
 _LOOK = 1.0
@@ -252,7 +255,7 @@ async def polled(
     finding.
 
     Return the Result if the job has ended; None if it waits for its next poll. A poll takes
-    ``timeoutSeconds``, at most ``seconds``.
+    ``timeoutSeconds``, at most ``seconds`` and a turn of the pool of polls.
     """
     return await pipeline.step(
         How(waiter, LIBRARY, claimed=claimed), partial(_polled, pipeline, claimed, seconds)
@@ -373,7 +376,7 @@ class _Poll:
         asked = pipeline.plans.parsed(
             await how.waiter.ask(lambda: pipeline.known.followed(stored)), call
         )
-        seconds = min(asked.invocation.timeout_seconds, self.seconds)
+        seconds = min(asked.invocation.timeout_seconds, self.seconds, _TURN)
         how.deadline = Deadline.after(seconds, pipeline.dependencies.clock)
         with within(seconds):
             served = await pipeline.plans.find(asked, call)

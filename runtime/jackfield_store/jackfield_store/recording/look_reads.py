@@ -26,6 +26,7 @@ from jackfield.kernel.errors import (
     Sent,
     Unavailable,
 )
+from jackfield.kernel.shares import POOLS
 from jackfield.redaction.marks import masked
 from jackfield_store.recording.answer_signs import strays
 
@@ -38,9 +39,9 @@ if TYPE_CHECKING:
     from jackfield_store.journal.doubts import Doubt
     from jackfield_store.journal.journal import Journal
 
-_SECONDS, _ROUND = 15.0, 50.0
-"""Maximum seconds of one look, whatever it reads, and of all looks of one round: less than its
-claim lasts.
+TURN, ROUND = POOLS["looks"].turn or 0.0, 50.0
+"""Maximum seconds of one look, whatever it reads, and of a round that the loop makes; and of a
+person's round: less than its claim lasts.
 """
 _GONE = 410
 """HTTP status of an object that existed and is gone."""
@@ -71,13 +72,18 @@ class LookReads:
     The function that judges calls judges both.
     """
 
-    def __init__(self, pipeline: Pipe, journal: Journal, doubt: Doubt) -> None:
+    def __init__(self, pipeline: Pipe, journal: Journal, doubt: Doubt, seconds: float) -> None:
         self._pipeline, self._journal, self._doubt = pipeline, journal, doubt
-        self._until = Deadline.after(_ROUND, pipeline.dependencies.clock)
+        self._until = Deadline.after(seconds, pipeline.dependencies.clock)
         self._deadline = self._until
         self._caller = LIBRARY
         self.attempts: Attempts | None = None
         """Attempts of the last read; None before one."""
+
+    @property
+    def is_over(self) -> bool:
+        """True if no time is left for further looks."""
+        return self._until.remaining() <= 0
 
     @property
     def seen(self) -> Sequence[Exchange]:
@@ -91,7 +97,7 @@ class LookReads:
             call.
         :raises ApprovalRequired: if the caller's read would have waited for a person's approval.
         """
-        self._deadline = Deadline.after(min(_SECONDS, self._until.remaining()), self._until.clock)
+        self._deadline = Deadline.after(min(TURN, self._until.remaining()), self._until.clock)
         self._caller = self._giver() if row.get("given") else LIBRARY
         if (why := row.get("barred")) is not None:
             raise ApprovalRequired(why) if why == NEEDS_APPROVAL else NotAllowed(why)

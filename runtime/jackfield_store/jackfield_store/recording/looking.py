@@ -80,20 +80,27 @@ _OF_HOST = (
 
 
 class Looking:
-    """Looks of one doubt."""
+    """Looks of one doubt, for at most ``seconds``."""
 
-    def __init__(self, pipeline: Pipe, journal: Journal, doubt: Doubt, entry: Entry) -> None:
+    def __init__(
+        self, pipeline: Pipe, journal: Journal, doubt: Doubt, entry: Entry, seconds: float
+    ) -> None:
         self.journal, self.doubt, self.entry = journal, doubt, entry
         self._pipeline = pipeline
         self.judges = pipeline.policies.must_judge
         self.account: str | None = doubt.log.get("account")
         """Account of the call, as far as events were compared with it."""
-        self._reads = LookReads(pipeline, journal, doubt)
+        self._reads = LookReads(pipeline, journal, doubt, seconds)
         self._is_sighted = False
         """True once the present look has met an object at the expected place, whatever becomes of
         its other reads.
         """
         self._version, self.other_version = _version_of(pipeline, doubt.facts)
+
+    @property
+    def is_over(self) -> bool:
+        """True if no time is left for further looks."""
+        return self._reads.is_over
 
     def source(self, row: Mapping[str, Any]) -> str:
         """Return the source of a finding, with its connector."""

@@ -21,6 +21,7 @@ from jackfield_store.journal.entry import EVIDENCE
 from jackfield_store.recording.event_evidence import found_out, made_known
 from jackfield_store.recording.findings import Finding
 from jackfield_store.recording.look_log import LookLog
+from jackfield_store.recording.look_reads import ROUND, TURN
 from jackfield_store.recording.looking import Looking
 from jackfield_store.recording.verdicts import CONTRADICTED, SETTLED, judge
 
@@ -39,6 +40,7 @@ class Judged(Protocol):
 
     - ``judges``: True if a policy judges the caller's view.
     - ``account``: account of the call, if the looks know it.
+    - ``is_over``: True if no time is left for further looks.
     - ``other_version``: the reason why this process leaves the reads to others; None if it makes
       them.
     """
@@ -49,6 +51,10 @@ class Judged(Protocol):
     judges: bool
     account: str | None
     other_version: str | None
+
+    @property
+    def is_over(self) -> bool:
+        """True if no time is left for further looks."""
 
     def source(self, row: Mapping[str, Any]) -> str:
         """Return the source of a finding, with its connector."""
@@ -103,7 +109,7 @@ def _looked(
     elif known.facts["markers"] is None and "known" not in known.facts:
         known = made_known(journal, doubts, known, now)
         log = LookLog(known, now)
-    looking = Looking(pipeline, journal, known, entry)
+    looking = Looking(pipeline, journal, known, entry, ROUND if by_person else TURN)
     return judged(doubts, looking, log, by_person=by_person, settles=settle == "on", absent=absent)
 
 
@@ -133,6 +139,8 @@ def _round(
 ) -> Report | None:
     """Make one round of looks; return the report of its decision, None without a decision."""
     for row in log.rows(everything=by_person, is_open=is_open):
+        if log.found and looking.is_over:
+            break  # the rest stays due, and other doubts have their turn
         if "trigger" not in row and looking.other_version is not None:
             log.leaves(row, Finding("failed", looking.other_version))
             continue

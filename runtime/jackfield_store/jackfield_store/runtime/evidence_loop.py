@@ -34,9 +34,8 @@ class EvidenceLoop(DueLoop[DueDoubts]):
     callers and people.
     """
 
-    what, row = "doubts", "doubt"
+    what, row, pool = "doubts", "doubt", "looks"
     at_once = threads = 8
-    looks = 2
     # after an outage there are thousands of doubts, and calls go on beside them
     share, quick = 0.04, 0.05
 

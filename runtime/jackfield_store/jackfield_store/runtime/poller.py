@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 from jackfield.invocation.claimed import ClaimedJob
@@ -25,10 +26,6 @@ if TYPE_CHECKING:
 
 _LOOK = 0.5
 """Seconds between two checks for jobs that other processes have started or want to cancel."""
-_AT_ONCE = 32
-"""Maximum number of jobs that one process polls at once; others wait, or are left to other
-processes.
-"""
 
 
 class Poller(DueLoop[DueJobs]):
@@ -36,7 +33,7 @@ class Poller(DueLoop[DueJobs]):
     ``stopping()`` is true, nothing is polled.
     """
 
-    what = "jobs"
+    what, pool = "jobs", "polls"
 
     def __init__(
         self,
@@ -66,13 +63,13 @@ class Poller(DueLoop[DueJobs]):
 
         :raises JackfieldError: if the database is unavailable.
         """
-        self._due = self._due or DueJobs(
-            self._runtimes.storage.database, self._runtimes.clock, self._runtimes.blocked
+        self._due = self._due or self._shared(
+            DueJobs(self._runtimes.storage.database, self._runtimes.clock, self._runtimes.blocked)
         )
         wait = None if self._runtimes.storage.shared.rests() else self._due.wait()
         if wait is None or wait > 0:
             return _LOOK if wait is None else min(_LOOK, wait)
-        return self._due.claim(_AT_ONCE - len(self._polls)) or _LOOK
+        return self._due.claim(self.places.size - self.places.used) or _LOOK
 
     async def poll(self, claimed: ClaimedJob) -> None:
         """Poll one job."""
@@ -89,7 +86,7 @@ class Poller(DueLoop[DueJobs]):
 
     async def _serve(self) -> None:
         while True:
-            full = self._stopping() or len(self._polls) >= _AT_ONCE
+            full = self._stopping() or self.places.used >= self.places.size
             claimed = _LOOK if full else await self._tried(self.claim)
             if isinstance(claimed, float):
                 with contextlib.suppress(TimeoutError):
@@ -101,13 +98,16 @@ class Poller(DueLoop[DueJobs]):
             for job in claimed:
                 task = asyncio.ensure_future(self.poll(job))
                 self._polls.add(task)
-                task.add_done_callback(self._on_done)
+                self.places.hold(job.workspace)
+                task.add_done_callback(partial(self._on_done, job.workspace))
 
-    def _on_done(self, task: asyncio.Task[None]) -> None:
+    def _on_done(self, workspace: str, task: asyncio.Task[None]) -> None:
+        was_barred = bool(self.places.barred)
         self._polls.discard(task)
+        self.places.give(workspace)
         if not task.cancelled() and (error := task.exception()) is not None:
             self._log.error("a job could not be polled: an unexpected %s", type(error).__name__)
-        if len(self._polls) == _AT_ONCE - 1:
+        if was_barred:
             self._woken.set()
 
 

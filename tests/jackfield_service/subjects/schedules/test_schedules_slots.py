@@ -27,6 +27,7 @@ from jackfield_service.subjects.schedules import DueSchedules, OvertakenError, S
 from jackfield_service.subjects.schedules.slot_runs import SlotRuns
 from jackfield_service.subjects.schedules.warnings import silence_warning
 from jackfield_store.access import Tokens
+from jackfield_store.access.workspaces import Workspaces
 from jackfield_store.journal import Queue
 
 DAY = 86_400.0
@@ -126,6 +127,21 @@ def test_many_schedules_that_are_due_at_once_run_once_each(stage: ScheduleStage)
         "queued",
         "missed",
     }
+
+
+def test_schedules_are_claimed_in_turn_by_workspace(stage: ScheduleStage) -> None:
+    """However many schedules of one workspace are overdue, a claim has one of another workspace."""
+    Workspaces(stage.database, stage.pools[0].storage.vault, stage.clock).create("b-2")
+    for number in range(8):
+        stage.add(f"s{number}", every="1h")
+    stage.move(5.0)
+    other = stage.schedules(workspace="b-2")
+    other.add({"name": "other", "invocation": TICK, "every": "1h"})
+    stage.move(4000)
+    due = DueSchedules(stage.pools[0].storage.database, stage.clock)
+    claimed = due.claim(4)
+    assert [one.workspace for one in claimed].count("b-2") == 1
+    assert len(claimed) == 4
 
 
 ZONES = {

@@ -15,7 +15,7 @@ from jackfield_store.runtime.due_loop import DueLoop
 class Scheduler(DueLoop[DueSchedules]):
     """Scheduler of one process."""
 
-    what, row = "schedules", "schedule"
+    what, row, pool = "schedules", "schedule", "schedules"
     at_once = 64
     """Maximum number of schedules that are claimed at once; other due schedules are left to other
     processes.

@@ -20,12 +20,11 @@ if TYPE_CHECKING:
 class TriggerLoop(DueLoop[DueSubscriptions]):
     """Loop of one process. ``base`` is the address of the server that receives webhooks."""
 
-    what, row = "triggers", "subscription"
+    what, row, pool = "triggers", "subscription", "triggers"
     at_once = threads = 8
     """Maximum number of subscriptions at once, and of threads, since each may wait for a
     provider.
     """
-    looks = 4
 
     def __init__(
         self,
