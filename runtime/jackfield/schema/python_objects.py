@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from jackfield.kernel.canonical import canonical
-from jackfield.kernel.errors import InvalidInput
+from jackfield.kernel.errors import Detail, InvalidInput
 from jackfield.kernel.failures import Raised, attempt, attempt_foreign
 from jackfield.schema.json_values import is_json, to_json
 
@@ -22,7 +22,7 @@ def encoded(value: Any, *, exact: bool = False) -> Any:
     """
     if is_json(value):
         return value
-    found, faults = to_json(_plain(value, _DEEPEST, exact=exact))
+    found, faults = to_json(_plain(value, frozenset(), exact=exact))
     if faults:
         raise InvalidInput("the value is not JSON", details=faults)
     return found
@@ -34,19 +34,25 @@ def is_encoded_as(value: Any, given: Any) -> bool:
     return not isinstance(found, Raised) and [*canonical(found)] == [*canonical(given)]
 
 
-def _plain(value: Any, depth: int, *, exact: bool) -> Any:
+def _plain(value: Any, above: frozenset[int], *, exact: bool) -> Any:
     """Return a value with Python's classes converted to JSON. A value without a JSON form stays
-    unchanged, and is refused later.
+    unchanged, and is refused later. ``above`` are the IDs of the values that contain it.
+
+    :raises InvalidInput: if it contains itself.
     """
     kind = type(value)
-    if kind in ATOMS or depth <= 0:
+    if kind in ATOMS or len(above) >= _DEEPEST:
         return value
+    if id(value) in above:  # twice in itself, it would be walked 2 ** 100 ways
+        fault = Detail("", f"a value of the type '{kind.__name__}' contains itself")
+        raise InvalidInput("the value is not JSON", details=[fault])
     if hasattr(kind, "__pydantic_serializer__") and hasattr(kind, "model_dump"):
         return value.model_dump(mode="json", by_alias=True)
+    within = above | {id(value)}
     if (members := _members(value)) is not None:
-        return {name: _plain(item, depth - 1, exact=exact) for name, item in members}
+        return {name: _plain(item, within, exact=exact) for name, item in members}
     if isinstance(value, (list, tuple)):
-        return [_plain(item, depth - 1, exact=exact) for item in value]
+        return [_plain(item, within, exact=exact) for item in value]
     from jackfield.schema.python_values import as_json  # which imports what these classes are of
 
     found = as_json(value, {})

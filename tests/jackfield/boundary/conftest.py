@@ -15,12 +15,19 @@ from postgres import database_url, no_tables, postgres_database, postgres_server
 __all__ = ["database_url", "no_tables", "postgres_database", "postgres_server", "postgres_url"]
 
 
-@pytest.fixture
-def upgraded(database_url: str) -> str:
-    """A database whose tables are there. Functions of earlier tests are gone, which a thread of
-    theirs may still hold: their looks would count for one of the same name.
+@pytest.fixture(autouse=True)
+def _forgotten() -> Iterator[None]:
+    """Functions of other tests are gone, which a thread of theirs may still hold: their looks would
+    count for one of the same name, and catalogs of later tests would have them.
     """
     DECLARED.clear()
+    yield
+    DECLARED.clear()
+
+
+@pytest.fixture
+def upgraded(database_url: str) -> str:
+    """A database whose tables are there."""
     open_database(database_url, migrate=True).close()
     return database_url
 

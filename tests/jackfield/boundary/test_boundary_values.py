@@ -272,17 +272,22 @@ class _Unvalidated(BaseModel):
         return value if value == "new" else str(_exits())
 
 
+_TWICE_WITHIN: list[Any] = []
+_TWICE_WITHIN += [_TWICE_WITHIN, _TWICE_WITHIN]
+
+
 @pytest.mark.parametrize("effect", [None, "write"])
 @pytest.mark.parametrize(
     ("kind", "value", "repeated"),
     [
+        (list[Any], _TWICE_WITHIN, None),
         (dict[str, Any], _Unread(id="a"), None),
         (list[Any], [_Unread(id="a")], None),
         (list[Any], _Unlisted(["a"]), None),
         (_Unserialized, _Unserialized(id="a"), None),
         (_Unvalidated, _Unvalidated.model_construct(id="a"), {"id": "a"}),
     ],
-    ids=["mapping", "within", "list", "serializer", "validator"],
+    ids=["within itself", "mapping", "within", "list", "serializer", "validator"],
 )
 def test_a_value_that_cannot_be_shown_ends_its_call(
     jackfield: Jackfield, effect: Any, kind: Any, value: Any, repeated: Any

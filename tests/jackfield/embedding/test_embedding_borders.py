@@ -29,6 +29,7 @@ INNER = {
     "Recovery": "the journal's",
     "Upkeep": "the journal's",
     "RowUnit": "the journal's",
+    "Looked": "what a look of `once` has found, below a border",
 }
 """Classes to which annotations lead, and which have no border."""
 DATA = {

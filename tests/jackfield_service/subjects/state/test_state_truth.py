@@ -154,6 +154,8 @@ def test_a_workspace_that_is_left_out_is_not_forgotten(place: Shell) -> None:
     assert acts(state(place, "apply", {"beta": token}, "--prune")) == {"end": 1}
     tokens = place.run("tokens", "list", "--workspace", "acme").json
     assert {row["name"]: row["status"] for row in tokens} == {"ci": "revoked", "o": "active"}
+    for further in ([], ["--purge"]):
+        assert place.run("workspaces", "delete", "acme", *further).code == 0
     assert state(place, "plan", {"beta": token}, "--check", "--prune")["rows"] == []
 
 

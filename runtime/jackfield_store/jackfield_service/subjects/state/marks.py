@@ -6,14 +6,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from jackfield_store.access import DEFAULT
 from jackfield_store.database import Transaction
 
 _ALL = "SELECT kind, name, label FROM applied WHERE workspace = :workspace"
-_MARKED = """
-SELECT DISTINCT workspace FROM applied WHERE label = :label
-AND (workspace = :default OR workspace IN (SELECT name FROM workspaces)) ORDER BY workspace
-"""
+_MARKED = "SELECT DISTINCT workspace FROM applied WHERE label = :label ORDER BY workspace"
 _SET = """
 INSERT INTO applied (workspace, kind, name, label) VALUES (:workspace, :kind, :name, :label)
 ON CONFLICT (workspace, kind, name) DO UPDATE SET label = excluded.label
@@ -30,9 +26,8 @@ def marks(transaction: Transaction, workspace: str) -> dict[tuple[str, str], str
 
 
 def marked(transaction: Transaction, label: str) -> list[str]:
-    """Return the existing workspaces in which files of a label have created objects."""
-    about = {"label": label, "default": DEFAULT}
-    return [row.workspace for row in transaction.execute(_MARKED, about)]
+    """Return the workspaces in which files of a label have created objects."""
+    return [row.workspace for row in transaction.execute(_MARKED, {"label": label})]
 
 
 def set_marks(

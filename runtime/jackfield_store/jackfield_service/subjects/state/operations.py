@@ -144,9 +144,14 @@ class State:
         return planned
 
     def marked(self, label: str) -> list[str]:
-        """Return the workspaces in which files of a label have made something that is there."""
+        """Return the existing workspaces in which files of a label have made something."""
         with self.storage.database.read() as transaction:
-            return marked(transaction, label)
+            found = marked(transaction, label)
+        return [name for name in found if self._is_there(name)]
+
+    def _is_there(self, workspace: str) -> bool:
+        about = {"workspace": workspace}
+        return workspace == DEFAULT or self.storage.database.look_up(_THERE, about) is not None
 
     def export(self, workspace: str, most: int | None = None) -> Json:
         """Return the document of a workspace's current state, with stored secrets masked; an
@@ -208,9 +213,7 @@ class State:
             for kind, things in document.items()
         }
         visit, database = self.visit(workspace), self.storage.database
-        is_there = (
-            workspace == DEFAULT or database.look_up(_THERE, {"workspace": workspace}) is not None
-        )
+        is_there = self._is_there(workspace)
         if is_there:
             self.storage.vault.prepare(workspace)
         audit = Audit(
