@@ -347,10 +347,13 @@ def test_a_call_that_no_quota_counts_makes_no_further_statement(
     def made(action: str) -> int:
         place.jackfield.invoke(say(action, "hall", text="x"))
         place.rows("SELECT 1 AS n")
-        statements.clear()
-        place.jackfield.invoke(say(action, "hall", text="x"))
-        place.rows("SELECT 1 AS n")
-        return len([one for one in statements if "instances" not in one])
+        counts = []
+        for _ in range(3):  # a thread of the process may have a statement of its own in between
+            statements.clear()
+            place.jackfield.invoke(say(action, "hall", text="x"))
+            place.rows("SELECT 1 AS n")
+            counts.append(len([one for one in statements if "instances" not in one]))
+        return min(counts)
 
     without = {action: made(action) for action in ("say", "post")}
     place.allow(
