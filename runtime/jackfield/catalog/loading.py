@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from jackfield.catalog.discovery import EntryPoint, entry_points, metadata_fault, read_bytes
 from jackfield.kernel.errors import InvalidInvocation, UnknownConnector, did_you_mean
 from jackfield.kernel.failures import BrokenPart, loaded
+from jackfield.kernel.fork import without_fork
 from jackfield.kernel.hints import NextStep
 from jackfield.manifest.reading import HOST, MANIFEST
 
@@ -249,7 +250,10 @@ def part(name: str, groups: Mapping[str, Sequence[EntryPoint]] | None = None) ->
     :raises InvalidInvocation: if the part cannot be imported, or two packages have it.
     """
     if name not in _FOUND:
-        _FOUND[name] = _chosen(PARTS, name, entry_points() if groups is None else groups)
+        # Two threads that import modules of one circle in two orders see halves of them.
+        with without_fork():
+            if name not in _FOUND:
+                _FOUND[name] = _chosen(PARTS, name, entry_points() if groups is None else groups)
     return _FOUND[name]
 
 

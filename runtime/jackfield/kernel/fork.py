@@ -111,8 +111,8 @@ def was_forked() -> bool:
 
 @contextmanager
 def without_fork() -> Iterator[None]:
-    """Let no fork of this process begin within the block: a C library's lock that is held at a fork
-    stays locked in the child.
+    """Let no fork of this process begin within the block, and no other thread enter such a block. A
+    C library's lock that is held at a fork stays locked in the child.
     """
     with _FORKING:
         yield

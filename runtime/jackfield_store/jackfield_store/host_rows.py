@@ -47,12 +47,17 @@ class HostRows(Opening):
     ) -> None:
         super().__init__(storage, workspace, clock, check, **about)
         storage.look_due = _look_due
+        self._row_of: type[JournalRow] | None = None
 
     def row(self, how: How, work: Work) -> JournalRow:
         """Return a new row, not yet begun, for work that is not a connector's call."""
-        from jackfield_store.recording.rows import JournalRow  # most programs call connectors alone
+        if self._row_of is None:
+            # Two threads that import modules of one circle in two orders see halves of them.
+            with without_fork():
+                from jackfield_store.recording.rows import JournalRow
 
-        return JournalRow(self.opened(), how, work, self._clock)
+            self._row_of = JournalRow  # most programs call connectors alone
+        return self._row_of(self.opened(), how, work, self._clock)
 
     @property
     def clock(self) -> Clock:

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from jackfield_store.runtime import Jackfield
+from stage import clean_environment
 from waiting import until
 
 PATIENCE = 600.0
@@ -179,3 +180,53 @@ def test_many_killed_processes_leave_the_truth(upgraded: str, tmp_path: Path) ->
         "false": [],
         "other": [],
     }
+
+
+_AT_ONCE = """
+import asyncio, os, threading
+from jackfield import once
+
+@once("plain", key=lambda order: order)
+def plain(order: str) -> str:
+    return order
+
+@once("acted", key=lambda order: order, effect="write")
+def acted(order: str) -> str:
+    return order
+
+@once("looped", key=lambda order: order)
+async def looped(order: str) -> str:
+    return order
+
+def run(call):
+    together.wait()
+    try:
+        call(str(os.getpid()))
+    except Exception as error:
+        found.append(f"{type(error).__name__}: {error}")
+
+found = []
+calls = [plain, acted, lambda order: asyncio.run(looped(order))]
+together = threading.Barrier(len(calls))
+threads = [threading.Thread(target=run, args=(call,)) for call in calls]
+[thread.start() for thread in threads]
+[thread.join() for thread in threads]
+print(*found, end="")
+"""
+
+
+def test_first_calls_in_threads_import_whole_modules(tmp_path: Path) -> None:
+    """Threads whose first calls are of other kinds import the modules of one circle in two orders,
+    and see no half of them.
+    """
+    url = f"sqlite:///{tmp_path / 'journal.db'}"
+    environment = {**clean_environment(tmp_path), "JACKFIELD_DATABASE_URL": url}
+    for _ in range(3):
+        done = subprocess.run(
+            [sys.executable, "-c", _AT_ONCE],
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert (done.returncode, done.stdout) == (0, "")
