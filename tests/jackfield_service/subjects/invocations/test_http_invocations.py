@@ -430,7 +430,7 @@ def test_a_doubt_is_resolved_once(client: Client) -> None:
     wrong = [
         ("as", "maybe"),
         *(("note", note) for note in (7, None, "x" * 1_001)),
-        *(("because", look) for look in (None, True, 1.5, "1")),
+        *(("because", look) for look in (None, True, 1.0, 1.5, "1")),
     ]
     for name, value in wrong:
         assert client.post(path, {"as": "failed", name: value}).status == 400

@@ -84,19 +84,16 @@ def test_a_server_is_added_called_reviewed_and_removed(stand: Stand, notes: Tool
         client.post("/v1/mcp-servers/notes:overlay", {"actions": {"add_note": {}}}).json["version"]
         == 3
     )
-    bad: list[object] = [
-        {},
-        {"add_note": 1},
-        {"add_note": {"effect": ["read"]}},
-        {"add_note": {"pagination": {"items": {}}}},
-        {"other": {}},
+    bad: list[tuple[object, int]] = [
+        ({}, 400),
+        ({"add_note": 1}, 400),
+        ({"add_note": {"effect": ["read"]}}, 400),
+        ({"add_note": {"pagination": {"items": {}}}}, 400),
+        ({"other": {}}, 404),
     ]
-    for wrong in bad:
-        assert client.post("/v1/mcp-servers/notes:overlay", {"actions": wrong}).status in (
-            400,
-            404,
-            422,
-        )
+    for wrong, status in bad:
+        answer = client.post("/v1/mcp-servers/notes:overlay", {"actions": wrong})
+        assert answer.status == status, wrong
     notes.tools[0]["title"] = "Other"
     # lists the tools anew
     client.post("/v1/connections", {"name": "other", "type": "mcp.notes/anonymous", "values": {}})
@@ -203,6 +200,7 @@ def test_tenants_see_their_own_alone(stand: Stand, notes: ToolServer) -> None:
         ({"name": "notes", "url": "stdio:server"}, 422),
         ({"name": "notes"}, 400),
         ({"name": "notes", "url": "https://mcp.example.com/mcp", "headers": {}}, 400),
+        ({"name": "notes", "url": "https://mcp.example.com/mcp", "headers": {"X-Key": ""}}, 400),
         ({"name": "notes", "url": "https://mcp.example.com/mcp", "title": 7}, 400),
         ({"name": "notes", "url": "https://mcp.example.com/mcp", "trust": None}, 400),
         ({"name": "notes", "url": "https://mcp.example.com/mcp", "shared": "yes"}, 400),

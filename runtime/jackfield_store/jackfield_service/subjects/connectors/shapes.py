@@ -117,11 +117,13 @@ SHAPES: dict[str, Json] = {
         {
             "name": {
                 "type": "string",
+                "minLength": 1,
                 "maxLength": 300,
                 "description": "A connector, with a version if wanted: acme, acme==1.2.0.",
             },
             "from": {
                 "type": "string",
+                "minLength": 1,
                 "maxLength": 300,
                 "description": "One of the server's catalogues; needed if it has several.",
             },

@@ -5,8 +5,8 @@ from __future__ import annotations
 from starlette.requests import Request
 from starlette.responses import Response
 
-from jackfield.kernel.errors import InvalidInvocation, JackfieldError
-from jackfield_service.shell.http.bodies import members_of
+from jackfield.kernel.errors import Detail, InvalidInvocation, JackfieldError
+from jackfield_service.shell.http.bodies import invalid_body, members_of
 from jackfield_service.shell.identity.identity import Identity
 from jackfield_service.shell.operations.operation import Operation
 from jackfield_service.shell.process.server_context import ServerContext
@@ -24,6 +24,9 @@ async def resolve(request: Request, server: ServerContext, identity: Identity) -
     body = await members_of(request, "Resolution")
     outcome, note = body["as"], body.get("note", "")
     because, output = body.get("because"), body.get("output")
+    if isinstance(because, float):  # 1.0 is an integer to JSON Schema, and no number of a look
+        fault = Detail("/because", "must be the number of a look")
+        raise of_error(invalid_body([fault]), 400)
     await visible_entry(request, server, identity)
     journal = await journal_of(server, identity)
     try:

@@ -58,7 +58,7 @@ HEADERS: Json = {
     "type": "object",
     "maxProperties": 1,
     "minProperties": 1,
-    "additionalProperties": {**STRING, "maxLength": 20_000},
+    "additionalProperties": {**STRING, "minLength": 1, "maxLength": 20_000},
     "description": (
         "Header field with which the server is asked for its tools, such as Authorization; "
         "it is not kept."

@@ -66,13 +66,14 @@ class NewSecrets:
             raise PermissionError(0, "it is a link to a file of another account")
         with open(self._file, encoding="utf-8") as file:
             self._present = json.loads(file.read() or "{}")
-        self._present.items()  # an object
+        if not isinstance(self._present, dict):
+            raise TypeError
 
     @contextmanager
     def _refusing(self) -> Iterator[None]:
         try:
             yield
-        except (OSError, ValueError, AttributeError) as fault:
+        except (OSError, ValueError, TypeError, AttributeError) as fault:
             reason = "it has something else"
             if isinstance(fault, BlockingIOError):
                 reason = "its reader does not read"

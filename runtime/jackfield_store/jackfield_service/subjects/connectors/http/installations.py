@@ -20,8 +20,6 @@ from jackfield_service.subjects.connectors.operations import (
     key_of,
 )
 
-_LONGEST = 300
-
 
 async def listed(_request: Request, server: ServerContext, identity: Identity) -> Response:
     """Serve ``GET /v1/installations``: one row per installed version."""
