@@ -15,9 +15,7 @@ import pytest
 from doc_pages import ROOT, blocks
 from jackfield import InvocationFailed, Jackfield
 from jackfield.boundary import bound
-from own_functions import own_functions
 
-__all__ = ["own_functions"]
 PAGE = ROOT / "docs" / "tutorial" / "once.md"
 MOST = 300
 
@@ -42,7 +40,6 @@ def test_the_page_is_short() -> None:
     ]
 
 
-@pytest.mark.usefixtures("own_functions")
 def test_its_lines_run(runtime: Jackfield, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The function charges once, whatever is lost; the block posts once; the function with an
     effect is an action.

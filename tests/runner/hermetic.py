@@ -17,10 +17,14 @@ from hypothesis import settings
 from hypothesis.internal.conjecture import providers
 
 from clocks import FakeClock
+from jackfield.catalog import Catalog
+from jackfield.kernel.shares import TENANTS
 from jackfield.redaction import redactor
 from kept_failures import failures_of
 
 _AUTHORITY = Path(__file__).with_name("no_authority.pem")
+_DECLARED = {"jackfield.boundary.looks": "DECLARED", "jackfield.boundary.actions": "FUNCTIONS"}
+"""Registries of the functions of this process."""
 
 # a plugin that tests import, too: whichever comes first
 pytest.register_assert_rewrite("operating")
@@ -104,6 +108,25 @@ def log_handlers() -> Iterator[None]:
     yield
     logger.handlers[:], logger.propagate = handlers, propagate
     logger.setLevel(level)
+
+
+@pytest.fixture(autouse=True)
+def first_test_of_its_process() -> Iterator[None]:
+    """Forget what earlier tests left in the process: functions that a thread of theirs may still
+    hold, whose looks would count and which later catalogs would list, and that several tenants were
+    served, by which one tenant's share is smaller.
+    """
+    _forget()
+    yield
+    _forget()
+
+
+def _forget() -> None:
+    TENANTS._last, TENANTS._other = ("", 0.0), ("", 0.0)
+    for module, name in _DECLARED.items():
+        if module in sys.modules:
+            vars(sys.modules[module])[name].clear()
+    Catalog.own = ()
 
 
 @pytest.fixture(scope="session")

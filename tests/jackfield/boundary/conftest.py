@@ -7,22 +7,11 @@ from collections.abc import Iterator
 import pytest
 
 from clocks import FakeClock
-from jackfield.boundary.looks import DECLARED
 from jackfield_store.database import open_database
 from jackfield_store.runtime import Jackfield
 from postgres import database_url, no_tables, postgres_database, postgres_server, postgres_url
 
 __all__ = ["database_url", "no_tables", "postgres_database", "postgres_server", "postgres_url"]
-
-
-@pytest.fixture(autouse=True)
-def _forgotten() -> Iterator[None]:
-    """Functions of other tests are gone, which a thread of theirs may still hold: their looks would
-    count for one of the same name, and catalogs of later tests would have them.
-    """
-    DECLARED.clear()
-    yield
-    DECLARED.clear()
 
 
 @pytest.fixture

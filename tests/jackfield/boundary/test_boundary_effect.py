@@ -25,11 +25,8 @@ from clocks import FakeClock, time_passes
 from jackfield import ABSENT, InvocationFailed, Result
 from jackfield.kernel.failures import Raised, attempt
 from jackfield_store.runtime import Jackfield
-from own_functions import own_functions
 from waiting import until
 
-__all__ = ["own_functions"]
-pytestmark = pytest.mark.usefixtures("own_functions")
 DAY = 86_400.0
 
 

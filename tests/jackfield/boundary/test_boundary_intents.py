@@ -21,10 +21,6 @@ from jackfield.boundary import intents
 from jackfield.kernel.functions import Arguments
 from jackfield.schema.python_objects import encoded
 from jackfield_store.runtime import Jackfield
-from own_functions import own_functions
-
-__all__ = ["own_functions"]
-pytestmark = pytest.mark.usefixtures("own_functions")
 
 
 class Kind(enum.StrEnum):

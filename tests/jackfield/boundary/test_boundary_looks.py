@@ -24,11 +24,7 @@ from jackfield_store.journal.doubt_reports import DoubtReports, Report
 from jackfield_store.journal.recovery import Recovery
 from jackfield_store.runtime import Jackfield
 from jackfield_store.runtime.evidence_loop import look_now
-from own_functions import own_functions
 from waiting import until
-
-__all__ = ["own_functions"]
-pytestmark = pytest.mark.usefixtures("own_functions")
 
 FIRST = 10.0
 """Seconds after which the first look of a doubt is due."""

@@ -36,13 +36,10 @@ from typing_extensions import TypedDict
 
 from jackfield import ABSENT, InvocationFailed, once
 from jackfield_store.runtime import Jackfield
-from own_functions import own_functions
 
 if TYPE_CHECKING:
     from shop import Basket  # type: ignore[import-not-found]
 
-__all__ = ["own_functions"]
-pytestmark = pytest.mark.usefixtures("own_functions")
 
 ID = UUID("12345678-1234-5678-1234-567812345678")
 AT = datetime(2026, 11, 30, 12, 30, tzinfo=UTC)

@@ -20,18 +20,15 @@ from jackfield.invocation import Enqueued
 from jackfield.pacing.turn import PostponedError
 from jackfield_store.journal import Queue
 from jackfield_store.queue.upkeep import QueueUpkeep
-from own_functions import own_functions
 from processes import Processes, variables
 
-__all__ = ["own_functions"]
 DAY = 86_400.0
 ASKED = {"connector": "host", "action": "charge", "inputs": {"order": "a"}}
 
 
 @pytest.fixture
-def stage(own_functions: None, tmp_path: Path, database_url: str) -> Iterator[Processes]:
+def stage(tmp_path: Path, database_url: str) -> Iterator[Processes]:
     """Processes over one database."""
-    del own_functions
     with variables(tmp_path, database_url) as environment, Processes(environment) as found:
         yield found
 

@@ -19,9 +19,7 @@ from jackfield import InvocationWaiting, once
 from jackfield.callers import Rules
 from jackfield_store.access import Workspaces
 from mcp_talk import called, remote, tool_names
-from own_functions import own_functions
 
-__all__ = ["own_functions"]
 Charge = Callable[..., str]
 
 
@@ -34,9 +32,8 @@ class Order:
 
 
 @pytest.fixture
-def stand(own_functions: None, tmp_path: Path) -> Iterator[Stand]:
+def stand(tmp_path: Path) -> Iterator[Stand]:
     """A server whose program declares a function, and that works its queue."""
-    del own_functions
     with standing(tmp_path, replace(SETTINGS, mcp_tools="all")) as found:
         yield found
 
@@ -115,9 +112,8 @@ def test_nobody_takes_its_key_beforehand(
     assert effects == [("a", 5), ("b", 5)]
 
 
-def test_its_guide_has_a_call_that_can_be_made(stand: Stand, own_functions: None) -> None:
+def test_its_guide_has_a_call_that_can_be_made(stand: Stand) -> None:
     """With the members that its types require."""
-    del own_functions
 
     @once("ship", effect="write", key=lambda order: order.id, runtime=stand.host.runtime("default"))
     def ship(order: Order) -> str:
@@ -247,9 +243,8 @@ def test_a_server_without_it_says_so(stand: Stand) -> None:
     assert "--import MODULE" in error["hint"]
 
 
-def test_the_console_has_a_form_for_it(own_functions: None, tmp_path: Path) -> None:
+def test_the_console_has_a_form_for_it(tmp_path: Path) -> None:
     """Its page shows the inputs; the form runs it, and its call is in lists."""
-    del own_functions
 
     @once("charge", effect="write", key=lambda order: order)
     def charge(order: str, amount: int = 5) -> str:
