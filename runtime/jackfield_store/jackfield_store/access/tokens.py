@@ -253,6 +253,7 @@ _REVOKE = (
 _NOTE_USE = """
 UPDATE tokens SET last_used_at = :now WHERE workspace = :workspace AND id = :id AND (last_used_at IS NULL OR last_used_at <= :before)
 """
+_RUNNING = "SELECT name FROM {} WHERE workspace = :workspace AND token = :token ORDER BY name"
 
 
 class _Known:
@@ -508,6 +509,16 @@ class Tokens:
         key = {"workspace": token.workspace, "id": token.id}
         note_use(database, _NOTE_USE, key, token.last_used_at, now, f"the token {token.id}")
         return token
+
+    def running_with(self, identifier: str) -> Sequence[str]:
+        """Return the kinds and names of the objects that run with the rights of a token."""
+        key = {"workspace": self._workspace, "token": identifier}
+        with self._database.read(flush=False) as transaction:
+            return [
+                f"{kind} {row.name}"
+                for kind in ("schedule", "subscription")
+                for row in transaction.execute(_RUNNING.format(f"{kind}s"), key)
+            ]
 
     def _find_token(self, transaction: Transaction, identifier: str) -> Token:
         row = transaction.find(_FIND, {"workspace": self._workspace, "id": identifier})

@@ -428,7 +428,9 @@ def test_a_killed_apply_leaves_each_workspace_old_or_new(place: Shell) -> None:
         assert pipe.read(1)  # it is written within the transaction of the first workspace
         process.kill()
         process.wait()
-    assert {row["name"] for row in place.run("workspaces", "list").json} <= {"default", NAMES[0]}
+    # it may have committed before the signal arrived
+    first = {row["name"] for row in place.run("workspaces", "list").json} - {"default"}
+    assert first <= {NAMES[0]}
     process = place.start("apply", base, "--secrets-out", "secrets.json")
     while process.poll() is None and len(place.run("workspaces", "list").json) < 5:
         pass
@@ -442,7 +444,8 @@ def test_a_killed_apply_leaves_each_workspace_old_or_new(place: Shell) -> None:
     } == dict.fromkeys({*NAMES} - there, 8)
     applied(place, base)
     assert ran(place, "plan", base)["rows"] == []
-    assert [*json.loads((place.folder / "secrets.json").read_text())] == NAMES
+    secrets = json.loads((place.folder / "secrets.json").read_text())
+    assert [*secrets] == [name for name in NAMES if name not in first]
 
 
 _THIRD = f"workspace:{NAMES[2]}".encode()

@@ -7,6 +7,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from functools import partial
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 from starlette.requests import Request
@@ -35,6 +36,7 @@ _COMMON: Mapping[str, tuple[Method, str, int]] = {
     "show": ("GET", "/{}", 200),
     "change": ("PATCH", "/{}", 200),
     "remove": ("DELETE", "/{}", 204),
+    "revoke": ("DELETE", "/{}", 204),
 }
 """Method, end of the path and status of the acts that most nouns have."""
 
@@ -77,16 +79,15 @@ def _operation(resource: Resource[Any], act: Act, own: Endpoint | None) -> Opera
     body = act.body or {"create": f"New{resource.one}", "change": f"{resource.one}Change"}.get(
         act.name
     )
-    shape = {"list": f"{resource.one}List", "create": resource.created, "remove": ""}.get(
-        act.name, resource.shown
-    )
+    shape = {
+        "list": f"{resource.one}List",
+        "create": resource.created,
+        "remove": "",
+        "revoke": "",
+    }.get(act.name, resource.shown)
     lists, query = act.name == "list", act.query or {}
     if lists:
-        query = {
-            **filters(resource.filters, **resource.choices()),
-            **query,
-            **paged(resource.cursor),
-        }
+        query = query_of(resource, query)
     return Operation(
         method,
         resource.path + place.replace("{}", f"{{{resource.key}}}"),
@@ -104,12 +105,24 @@ def _operation(resource: Resource[Any], act: Act, own: Endpoint | None) -> Opera
     )
 
 
+def query_of(
+    resource: Resource[Any], further: Mapping[str, Mapping[str, Any]] = MappingProxyType({})
+) -> dict[str, Any]:
+    """Return the query parameters of a noun's list."""
+    return {
+        **filters(resource.filters, **resource.choices()),
+        **further,
+        **paged(resource.cursor),
+    }
+
+
 def _endpoint(resource: Resource[Any], act: Act, body: str | None) -> Endpoint:
     if act.name == "list":
         return page_of(
             partial(done, resource), act.does, resource.row, resource.filters, act.query or {}
         )
     creates = act.name == "create"
+    is_shown = any(one.name == "show" for one in resource.acts)
 
     async def endpoint(request: Request, server: ServerContext, identity: Identity) -> Response:
         given = [] if creates else [request.path_params[resource.key]]
@@ -123,11 +136,9 @@ def _endpoint(resource: Resource[Any], act: Act, body: str | None) -> Endpoint:
             return Response(status_code=204)
         row = resource.row(found)
         status = next(iter(act.answers)) if act.answers else 201 if creates else 200
-        return answer(
-            row,
-            status,
-            {"Location": f"{resource.path}/{row[resource.argument[0]]}"} if creates else None,
-        )
+        if not creates or not is_shown:
+            return answer(row, status)
+        return answer(row, status, {"Location": f"{resource.path}/{row[resource.argument[0]]}"})
 
     return endpoint
 

@@ -22,6 +22,8 @@ from jackfield_store.connections.connection_rows import PLACEHOLDER
 T = TypeVar("T")
 Json = dict[str, Any]
 Wanted = Callable[[str], bool]
+_ENDS = ("remove", "revoke")
+"""Acts that end an object; a revoked one stays in lists."""
 _WORD = re.compile(r"-(\w)")
 
 
@@ -100,11 +102,13 @@ class Kind(Generic[T]):
 def kinds() -> dict[str, Kind[Any]]:
     """Return all kinds by name, in the order in which their objects are created."""
     declared = (one for module in surfaces("subject") for one in module.RESOURCES)
-    found = [
-        kind_of(one) for one in declared if {"create", "remove"} <= {act.name for act in one.acts}
-    ]
+    found = [kind_of(one) for one in declared if _is_stated({act.name for act in one.acts})]
     found += [one for module in surfaces("kinds") for one in module.KINDS]
     return {one.name: one for one in sorted(found, key=lambda kind: kind.rank)}
+
+
+def _is_stated(acts: set[str]) -> bool:
+    return "create" in acts and not acts.isdisjoint(_ENDS)
 
 
 def kind_of(resource: Resource[Any]) -> Kind[Any]:
@@ -129,8 +133,10 @@ def kind_of(resource: Resource[Any]) -> Kind[Any]:
         noun.end,
         told.rank,
         told.ahead,
+        hangs=told.hangs,
         after=told.after,
         secrets=told.secrets,
+        platforms=told.platforms,
         meanings=told.meanings,
         passed=told.passed,
     )
@@ -151,26 +157,26 @@ class _Noun:
             and not one.part & Is.UNSEEN
             and one.name not in (self._told.named, *self._told.without)
         }
-        self._once = {one.name for one in resource.fields if one.part & Is.ONCE} | {"secret"}
+        once = {one.name for one in resource.fields if one.part & Is.ONCE}
+        self._once = (once | {"secret"}) - {*self._told.without}
 
     def all(self, things: Any, wanted: Wanted) -> Iterator[KindRow]:
         for row in every(lambda cursor, limit: self._acts["list"].does(things, cursor, limit)):
-            if not (listed := self._resource.row(row)).get("inherited") and wanted(
-                listed[self._told.named]
-            ):
-                yield self._show(things, listed[self._key])
+            listed = self._resource.row(row)
+            if self._told.shows(listed) and wanted(listed[self._told.named]):
+                yield self._row(things, listed)
 
     def make(self, things: Any, name: str, spec: Json, *ahead: Any) -> Done:
         made = document_of(
             self._acts["create"].does(things, {self._told.named: name, **spec}, *ahead)
         )
-        return Done(
-            self._show(things, made[self._key]),
-            {name: made[name] for name in self._once if name in made},
-        )
+        secrets = {name: made[name] for name in self._once if name in made}
+        shown = {name: value for name, value in made.items() if name not in secrets}
+        return Done(self._row(things, shown), secrets)
 
     def end(self, things: Any, found: KindRow) -> object:
-        return self._acts["remove"].does(things, found.key)
+        end = next(self._acts[name] for name in _ENDS if name in self._acts)
+        return end.does(things, found.key)
 
     def change(self, things: Any, found: KindRow, spec: Json, *ahead: Any) -> Done:
         meanings = self._told.meanings
@@ -183,7 +189,8 @@ class _Noun:
             not self.fields[name].part & Is.CHANGED for name in differing
         ):
             self.end(things, found)
-            return self.make(things, found.name, {**found.stated, **spec}, *ahead)
+            unread = {name: found.shown[name] for name in self._told.unread}
+            return self.make(things, found.name, {**unread, **found.stated, **spec}, *ahead)
         given = {name: spec[name] for name in differing}
         if differing & {*self._told.together}:
             given |= self._together(spec, found.stated)
@@ -195,11 +202,17 @@ class _Noun:
             ]
             given[name] = {**dict.fromkeys(gone), **given[name]}
         self._acts["change"].does(things, found.key, given)
-        return Done(self._show(things, found.key))
+        return Done(self._row(things, found.shown))
 
-    def _show(self, things: Any, identifier: str) -> KindRow:
-        shown = self._resource.row(self._acts["show"].does(things, identifier))
-        stated = {name: shown[name] for name in self.fields if name in shown}
+    def _row(self, things: Any, listed: Json) -> KindRow:
+        """Return an object as it is now, by its act ``show`` if there is one."""
+        show = self._acts.get("show")
+        shown = self._resource.row(show.does(things, listed[self._key])) if show else listed
+        stated = {
+            name: shown[name]
+            for name in self.fields
+            if name in shown and name not in self._told.unread
+        }
         return KindRow(shown[self._told.named], shown[self._key], stated, shown)
 
     def _together(self, spec: Json, stated: Json) -> Json:

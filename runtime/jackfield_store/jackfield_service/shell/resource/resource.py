@@ -6,7 +6,7 @@ Operations with their shapes (``http.resources``), verbs (``resource.verbs``) an
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from enum import Flag, auto
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
@@ -67,8 +67,8 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class Act:
-    """Operation on a noun: ``list``, ``show``, ``create``, ``change``, ``remove``, or a further
-    operation on one object.
+    """Operation on a noun: ``list``, ``show``, ``create``, ``change``, ``remove``, ``revoke``, or a
+    further operation on one object.
 
     ``does`` gets the opened objects, an object's key unless it creates one, the members of the body
     if there is one, and ``query`` by name. ``verb`` is the summary of the command's verb if that
@@ -121,8 +121,9 @@ class InFiles:
 
     ``named`` is the member that names an object, and ``without`` are members that files do not
     state. Members in ``together`` are replaced as a whole. A change of a ``merged`` member
-    preserves the parts that the change does not name. The other attributes have the same meaning as
-    in ``Kind``.
+    preserves the parts that the change does not name. Files may state ``unread`` members, which are
+    not compared with the object. ``shows`` returns whether a listed object is one of the files'.
+    The other attributes have the same meaning as in ``Kind``.
     """
 
     named: str = "name"
@@ -135,6 +136,10 @@ class InFiles:
     after: str = ""
     meanings: Mapping[str, Callable[[Any], Any]] = MappingProxyType({})
     passed: Callable[[Json, Visit], str] | None = None
+    unread: tuple[str, ...] = ()
+    shows: Callable[[Json], bool] = lambda row: not row.get("inherited")
+    hangs: Callable[[Any, Any], Iterable[str]] = lambda *_: ()
+    platforms: bool = False
 
 
 @dataclass(frozen=True, slots=True)

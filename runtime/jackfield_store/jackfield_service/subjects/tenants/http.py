@@ -16,7 +16,7 @@ from jackfield_service.shell.http.bodies import members_of
 from jackfield_service.shell.http.endpoints import Row, filtered
 from jackfield_service.shell.http.parameters import flag, limit_of
 from jackfield_service.shell.http.query_parts import BY_KEY, FLAG, TEXT, WHEN, paged
-from jackfield_service.shell.http.resources import actor_of
+from jackfield_service.shell.http.resources import actor_of, query_of
 from jackfield_service.shell.identity.identity import Identity
 from jackfield_service.shell.operations.operation import ON_BEHALF, Operation
 from jackfield_service.shell.process.server_context import ServerContext
@@ -26,7 +26,7 @@ from jackfield_service.subjects.connections.http.connections import STATUS_FILTE
 from jackfield_service.subjects.tenants import Tenants, usage
 from jackfield_service.subjects.tenants.health import connection_health
 from jackfield_service.subjects.tenants.usage import BY
-from jackfield_service.subjects.tokens.http import TOKENS, creation, page
+from jackfield_service.subjects.tokens.subject import TOKENS, TokenDocuments
 from jackfield_store.access.settings import IMAGES
 
 T = TypeVar("T")
@@ -87,13 +87,12 @@ async def deleted(request: Request, server: ServerContext, identity: Identity) -
 
 async def token_created(request: Request, server: ServerContext, identity: Identity) -> Response:
     """Serve ``POST /v1/workspaces/{w}/tokens``. Only this response contains the token itself."""
-    step, now = await creation(request), server.clock.time()
-    made = await done(
-        request,
-        server,
-        identity,
-        lambda tenants: step(tenants.tokens(request.path_params["w"]), now),
-    )
+    given, name = await members_of(request, "NewToken"), request.path_params["w"]
+
+    def step(tenants: Tenants) -> Row:
+        return TokenDocuments(tenants.tokens(name), server.clock).create(given)
+
+    made = await done(request, server, identity, step)
     return answer(made, 201, {"Cache-Control": "no-store"})
 
 
@@ -101,7 +100,8 @@ async def tokens(request: Request, server: ServerContext, identity: Identity) ->
     """Serve ``GET /v1/workspaces/{w}/tokens``: newest first, without the tokens themselves."""
 
     def step(tenants: Tenants) -> Row:
-        return page(tenants.tokens(request.path_params["w"]), request, server.clock.time())
+        documents = TokenDocuments(tenants.tokens(request.path_params["w"]), server.clock)
+        return filtered(documents.page, dict, request, TOKENS.filters)
 
     return answer(await done(request, server, identity, step))
 
@@ -264,7 +264,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "listWorkspaceTokens",
         "List a workspace's tokens, newest first.",
         {200: "TokenList"},
-        query=TOKENS,
+        query=query_of(TOKENS),
         problems=(404, 503),
     ),
     Operation(
