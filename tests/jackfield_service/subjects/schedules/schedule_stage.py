@@ -17,6 +17,7 @@ from jackfield.callers.actor import Actor
 from jackfield.invocation.entry import Entry
 from jackfield_service.subjects.schedules.loop import Scheduler
 from jackfield_service.subjects.schedules.schedules import WorkspaceSchedules
+from jackfield_service.subjects.schedules.subject import add
 from plugboard import make_connector, plugged
 from processes import Processes, variables
 
@@ -77,7 +78,7 @@ class ScheduleStage(Processes):
 
     def add(self, name: str = "one", **members: Any) -> dict[str, Any]:
         """Add a schedule of the counting connector."""
-        return self.schedules().add({"name": name, "invocation": TICK, **members})
+        return add(self.schedules(), {"name": name, "invocation": TICK, **members})
 
     def move_to(self, moment: str, zone: str) -> None:
         """Let time pass until a local time."""

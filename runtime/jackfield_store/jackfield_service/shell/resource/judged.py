@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from functools import cache
 from typing import Any
 
+from jackfield.kernel.errors import InvalidInvocation
 from jackfield.schema import CompiledSchema, compile_schema
 from jackfield_service.shell.finding import surfaces
 
@@ -44,6 +45,20 @@ def judge(shape: Json, noun: str = "member") -> CompiledSchema:
 def judge_of(name: str) -> CompiledSchema:
     """Return the compiled shape of this name."""
     return judge(_shapes()[name])
+
+
+def shaped(name: str, document: Mapping[str, Any]) -> Json:
+    """Return a document that has the shape of this name, without members that are null where their
+    shape does not allow null; whichever surface it comes from.
+
+    :raises InvalidInvocation: with a detail for each fault.
+    """
+    compiled = judge_of(name)
+    found: Json = without_nulls(dict(document), compiled)
+    if faults := compiled.judge(found):
+        count = "1 member is" if len(faults) == 1 else f"{len(faults)} members are"
+        raise InvalidInvocation(f"{count} not valid", details=faults, hint="See the details.")
+    return found
 
 
 def without_nulls(document: Any, compiled: CompiledSchema) -> Any:

@@ -13,7 +13,7 @@ from jackfield.kernel.errors import InvalidInvocation
 from jackfield_service.shell.resource.verbs import noun, verbs
 from jackfield_service.subjects.schedules.policy import MISSED, OVERLAP
 from jackfield_service.subjects.schedules.schedules import WorkspaceSchedules
-from jackfield_service.subjects.schedules.subject import SCHEDULES
+from jackfield_service.subjects.schedules.subject import SCHEDULES, add
 
 _NEXT = ("slot", "local")
 _MAX_NEXT = 1000
@@ -83,7 +83,7 @@ def _add(schedules: WorkspaceSchedules, arguments: Namespace) -> dict[str, Any]:
         "invocation": read_document(arguments, "file"),
         **{name: value for name, value in given.items() if value is not None},
     }
-    return schedules.add(document)
+    return add(schedules, document)
 
 
 def _run(schedules: WorkspaceSchedules, arguments: Namespace) -> dict[str, Any]:

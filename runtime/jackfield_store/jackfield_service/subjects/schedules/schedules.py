@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 from jackfield.invocation import Result, new_invocation_id
 from jackfield.kernel.clock import iso
 from jackfield.kernel.dataclass import replace
-from jackfield.kernel.errors import Detail, InvalidInvocation, UnknownName, unknown_members
+from jackfield.kernel.errors import Detail, InvalidInvocation, UnknownName
 from jackfield.kernel.hints import NextStep
 from jackfield.redaction.marks import masked
 from jackfield_service.subjects.references import References, fault_of, require, said
@@ -25,7 +25,7 @@ from jackfield_service.subjects.schedules import (
     check_slot_values,
     with_slot,
 )
-from jackfield_service.subjects.schedules.policy import MISSED, OVERLAP, Missed, Overlap
+from jackfield_service.subjects.schedules.policy import Missed, Overlap
 from jackfield_service.subjects.schedules.slot_runs import KEY_SPACE, invocation_of
 from jackfield_service.subjects.schedules.table import unknown_schedule
 from jackfield_service.subjects.schedules.timing import MEMBERS, invalid
@@ -39,7 +39,6 @@ if TYPE_CHECKING:
     from jackfield.callers.actor import Actor
     from jackfield_store.runtime import Jackfield
 
-_MEMBERS = ("name", "invocation", *MEMBERS, "missed", "overlap")
 _HINT = NextStep("schedule_members")
 _invalid = partial(invalid, hint=_HINT)
 _SHOWN = 20
@@ -77,38 +76,34 @@ class WorkspaceSchedules:
         )
         self._authorizer = runtime.access.authorizer(caller)
 
-    def add(self, document: Mapping[str, Any]) -> dict[str, Any]:
-        """Store a schedule: ``name``, ``invocation``, its times, ``missed`` and ``overlap``. It
-        runs with the caller's rights.
+    def add(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        """Store a schedule: ``name``, ``invocation``, its times, ``missed`` and ``overlap``, each
+        of the type that the noun declares. It runs with the caller's rights.
 
         :raises JackfieldError: if it is not valid, or its invocation would be refused now.
         """
-        _check_members(document, ("name", "invocation"))
-        timing = Timing.parse(document, self._table.time.now())
-        missed, overlap = _policies(document)
-        content = self._content(document["invocation"], timing)
+        timing = Timing.parse(given, self._table.time.now())
+        missed, overlap = _policies(given)
+        content = self._content(given["invocation"], timing)
         return self._summary_with_next(
-            self._table.add(_name(document), content, timing, missed, overlap)
+            self._table.add(given["name"], content, timing, missed, overlap)
         )
 
-    def change(self, name: str, document: Mapping[str, Any]) -> dict[str, Any]:
+    def change(self, name: str, given: Mapping[str, Any]) -> dict[str, Any]:
         """Replace members of a schedule; from then on it runs with the caller's rights. New times
         replace the old ones entirely.
 
         :raises JackfieldError: as ``add`` does.
         """
         schedule = self._find(name)
-        _check_members(document, ())
-        if "name" in document and document["name"] != name:
-            raise _invalid("/name", "cannot be changed: add another schedule")
         own = {"missed": schedule.missed, "overlap": schedule.overlap}
         timing = schedule.timing
-        if any(document.get(member) is not None for member in MEMBERS):
-            timing = Timing.parse(document, self._table.time.now())
-        missed, overlap = _policies({**own, **document})
-        is_given = "invocation" in document
+        if any(member in given for member in MEMBERS):
+            timing = Timing.parse(given, self._table.time.now())
+        missed, overlap = _policies({**own, **given})
+        is_given = "invocation" in given
         content = (
-            self._content(document["invocation"], timing)
+            self._content(given["invocation"], timing)
             if is_given
             else self._taken_over(schedule, timing)
         )
@@ -217,8 +212,6 @@ class WorkspaceSchedules:
 
     def _content(self, invocation: Any, timing: Timing) -> Content:
         """Check an invocation as if the next slot ran now, and return it with the caller."""
-        if not isinstance(invocation, Mapping):
-            raise _invalid("/invocation", "must be an object: an invocation")
         faults = [
             Detail(f"/invocation/{name}", f"must be left out: {why}")
             for name, why in _NOT_HERE.items()
@@ -310,26 +303,8 @@ class WorkspaceSchedules:
         return {**about, "invocation": invocation, "slots": slots}
 
 
-def _check_members(document: Mapping[str, Any], required: tuple[str, ...]) -> None:
-    for fault in unknown_members(document, _MEMBERS, "a schedule"):
-        raise _invalid(fault.path, fault.message)
-    for name in required:
-        if document.get(name) is None:
-            raise _invalid(f"/{name}", f"'{name}' is missing")
-
-
-def _name(document: Mapping[str, Any]) -> str:
-    name = document["name"]
-    if not isinstance(name, str):
-        raise _invalid("/name", "must be a string")
-    return name
-
-
 def _policies(document: Mapping[str, Any]) -> tuple[Missed, Overlap]:
     """Read the policies. All missed slots can only be run if they may wait for each other."""
     missed = document.get("missed") or "latest"
     overlap = document.get("overlap") or ("queue" if missed == "all" else "skip")
-    for name, value, known in (("missed", missed, MISSED), ("overlap", overlap, OVERLAP)):
-        if value not in known:
-            raise _invalid(f"/{name}", f"must be one of {', '.join(known)}")
     return cast("tuple[Missed, Overlap]", (missed, overlap))

@@ -15,6 +15,7 @@ from jackfield_service.shell.http.shape_parts import (
     Json,
     object_of,
 )
+from jackfield_service.shell.resource.judged import shaped
 from jackfield_service.shell.resource.resource import Act, Field, InFiles, Is, Resource, Visit
 from jackfield_service.subjects.schedules.schedules import WorkspaceSchedules
 from jackfield_service.subjects.schedules.timing import (
@@ -45,6 +46,22 @@ def _passed(stated: Mapping[str, Any], visit: Visit) -> str:
 
 def _open(visit: Visit) -> WorkspaceSchedules:
     return WorkspaceSchedules(visit.runtime, visit.caller, visit.actor)
+
+
+def add(schedules: WorkspaceSchedules, document: Mapping[str, Any]) -> Json:
+    """Add a schedule from a document that has the shape.
+
+    :raises JackfieldError: as ``WorkspaceSchedules.add`` does, and if it has not the shape.
+    """
+    return schedules.add(shaped("NewSchedule", document))
+
+
+def change(schedules: WorkspaceSchedules, name: str, document: Mapping[str, Any]) -> Json:
+    """Change a schedule by a document that has the shape.
+
+    :raises JackfieldError: as ``add`` does.
+    """
+    return schedules.change(name, shaped("ScheduleChange", document))
 
 
 SCHEDULES = Resource(
@@ -170,14 +187,14 @@ SCHEDULES = Resource(
         ),
         Act(
             "create",
-            WorkspaceSchedules.add,
+            add,
             "Run an invocation at given times, with the rights of this token.",
             problems=(404, 409, 422),
         ),
         Act("show", WorkspaceSchedules.show, "Show a schedule and its last slots.", "read"),
         Act(
             "change",
-            WorkspaceSchedules.change,
+            change,
             "Change a schedule. It runs with the rights of this token from then on.",
             problems=(409, 422),
         ),

@@ -76,10 +76,10 @@ class Timing:
         for name in ("timezone", "anchor"):
             if given.get(name) is not None and name not in _OF_KIND[kind]:
                 raise invalid(f"/{name}", f"has no meaning beside '{kind}'")
-        timezone = _text(given, "timezone") if given.get("timezone") is not None else "UTC"
+        timezone = given.get("timezone", "UTC")
         zone(timezone)
         if kind == "cron":
-            found = cls(cron=_cron(_text(given, "cron")), timezone=timezone)
+            found = cls(cron=_cron(given["cron"]), timezone=timezone)
         elif kind == "every":
             anchor = now if given.get("anchor") is None else _moment(given, "anchor", timezone, now)
             found = cls(
@@ -278,7 +278,7 @@ def _simulated(expression: str, start: datetime) -> CronSim:
 
 def _moment(given: Mapping[str, Any], name: str, timezone: str, now: float) -> float:
     """Parse a time, in the schedule's time zone unless the time names a time zone itself."""
-    text = _text(given, name)
+    text = given[name]
     try:
         found = datetime.fromisoformat(text.strip())
         if found.tzinfo:
@@ -339,20 +339,11 @@ def _is_shown(at: float, zone: tzinfo) -> bool:
         return False
 
 
-def _span(given: object) -> float:
-    span = seconds(given) if isinstance(given, str) else None
-    if isinstance(given, int) and not isinstance(given, bool) and _SHORTEST <= given <= _LONGEST:
-        span = float(given)
-    if span is None or not _SHORTEST <= span <= _LONGEST or not span.is_integer():
+def _span(given: str | int) -> float:
+    span = seconds(given) if isinstance(given, str) else given
+    if span is None or not _SHORTEST <= span <= _LONGEST or span != int(span):
         raise invalid("/every", _SPAN + (unclear(given) if isinstance(given, str) else ""))
-    return span
-
-
-def _text(given: Mapping[str, Any], name: str) -> str:
-    found = given[name]
-    if not isinstance(found, str) or not found.strip():
-        raise invalid(f"/{name}", "must be a non-empty string")
-    return found
+    return float(span)
 
 
 def invalid(path: str, message: str, hint: str | NextStep = _HINT) -> InvalidInvocation:

@@ -421,6 +421,7 @@ class _Work:
         if kind.permanent and found is not None and not any(found.stated.values()):
             found = None
         with self._tried(transaction, about):
+            self._require(kind, spec, found)
             if kind.passed is not None and (reason := kind.passed(spec, self.visit)):
                 self._row("passed", about, reason=reason)
                 raise _Undone
@@ -499,7 +500,6 @@ class _Work:
         self, kind: Kind[Any], name: str, spec: Json, found: KindRow | None
     ) -> tuple[KindRow, Mapping[str, Any]]:
         """Create or change an object, and return it, with secrets that are displayed once."""
-        self._require(kind, spec, found)
         answer = [self.answers[kind.name, name]] if (kind.name, name) in self.answers else []
         if answer and isinstance(answer[0], JackfieldError):
             raise InvalidInvocation(

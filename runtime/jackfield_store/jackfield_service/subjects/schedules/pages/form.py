@@ -53,7 +53,7 @@ from jackfield_service.subjects.schedules.pages.schedules import (
     schedules_of,
 )
 from jackfield_service.subjects.schedules.pages.times import Times, placed
-from jackfield_service.subjects.schedules.subject import MISSED, OVERLAP
+from jackfield_service.subjects.schedules.subject import MISSED, OVERLAP, add, change
 
 _WHAT = "Choose what is to run at given times."
 _SHOWN = frozenset({"connector", "action", "connection", "inputs"})
@@ -128,7 +128,7 @@ def created(request: PageRequest) -> Response:
             **_policies(request),
             "invocation": _invocation(request),
         }
-        made = schedules_of(request).add(document)
+        made = add(schedules_of(request), document)
     except JackfieldError as error:
         return _error_response(request, "New schedule", error, times)
     return redirect(request, f"/schedules/{made['name']}?done=added")
@@ -151,7 +151,7 @@ def saved(request: PageRequest) -> Response:
         if _essence(request, given) != _essence(request, was.get("invocation", {})):
             refuse_masks(given.get("inputs"))
             document["invocation"] = given
-        schedules.change(name, document)
+        change(schedules, name, document)
     except JackfieldError as error:
         return _error_response(request, f"Change {name}", error, times)
     return redirect(request, f"/schedules/{name}?done=saved")
