@@ -68,7 +68,7 @@ EXPLAINED = (
     "A pattern that blocks `effect:write`, or lets it wait, leaves these out",
     '"message": "\'stripe/* & effect:write\' leaves out 37',
     "are changes, which `effect:write` leaves out",
-    "Patterns that guard 'effect:write' alone",
+    "Patterns that match no installed action, or guard 'effect:write' alone",
     "patterns that block ``effect:write`` or make it wait",
     '_WRITE, _WIDER, _LEFT = "effect:write"',
     "Return the gaps of patterns that block or approve ``effect:write``",

@@ -1,5 +1,5 @@
-"""Detection of rules that miss idempotent changes: ``writes: ask``, and
-patterns that block ``effect:write`` or make it wait.
+"""Detection of patterns that match no installed action, and of rules that miss idempotent changes:
+``writes: ask``, and patterns that block ``effect:write`` or make it wait.
 """
 
 from __future__ import annotations
@@ -7,8 +7,18 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING
 
-from jackfield.callers.rules import CONNECTION, INLINE, PatternError, Request, Rule, Rules, rule
+from jackfield.callers.rules import (
+    CONNECTION,
+    INLINE,
+    LISTS,
+    PatternError,
+    Request,
+    Rule,
+    Rules,
+    rule,
+)
 from jackfield.kernel.dataclass import dataclass
+from jackfield.kernel.errors import did_you_mean
 
 if TYPE_CHECKING:
     from jackfield.catalog.installed import Catalog
@@ -43,6 +53,58 @@ class Gap:
             f"'{wider[:80]}' covers all changes"
         )
         return {"path": self.path, "message": message}
+
+
+@dataclass(frozen=True, slots=True)
+class Unmatched:
+    """Pattern at ``path`` that matches no installed action, and why."""
+
+    path: str
+    pattern: str
+    reason: str
+
+    def to_json(self) -> dict[str, str]:
+        """Return the pattern as a warning."""
+        message = f"'{self.pattern[:80]}' matches no installed action: {self.reason}"
+        return {"path": self.path, "message": message}
+
+
+def unmatched(rules: Rules, catalog: Callable[[], Catalog]) -> list[Unmatched]:
+    """Return the patterns that name a connector which is not installed, or no action of it.
+    ``catalog`` is called only if a pattern names a connector.
+    """
+    named = [
+        (f"/rules/{name}/{place}", text, term)
+        for name, patterns in zip(LISTS, (rules.allow, rules.block, rules.approve), strict=True)
+        for place, text in enumerate(patterns)
+        for term in _terms(text)
+        if "/" in term and "*" not in term.partition("/")[0]
+    ]
+    whole = catalog() if named else None
+    return [
+        Unmatched(path, text, reason)
+        for path, text, term in named
+        if whole is not None and (reason := _why_nothing_fits(term, whole))
+    ]
+
+
+def _why_nothing_fits(term: str, catalog: Catalog) -> str:
+    """Return why a term matches nothing that is installed; an empty string if it may match.
+
+    Connectors of a family, such as ``aws.s3``, exist where a workspace is offered or stores them.
+    """
+    connector, _, action = term.partition("/")
+    if "." in connector:
+        return ""
+    manifest = catalog.look(connector)[1]
+    if manifest is None:
+        return f"no connector '{connector[:80]}'{did_you_mean(connector, catalog)}"
+    rows = manifest.rows()
+    pattern = rule(term)
+    if any(pattern.fits(Request(connector, row.key)) for row in rows):
+        return ""
+    keys = [row.key for row in rows]
+    return f"'{connector}' has no action '{action[:80]}'{did_you_mean(action, keys)}"
 
 
 def gaps(rules: Rules, catalog: Callable[[], Catalog]) -> list[Gap]:

@@ -21,14 +21,14 @@ def test_create_show_list(operator: Shell) -> None:
         "create",
         "acme",
         "--allow",
-        "aws-ses/*",
+        "echo/*",
         "--keep-inputs",
         "yes",
         "--retention-days",
         "90",
     )
     assert made.code == 0
-    assert made.json["rules"] == {"allow": ["aws-ses/*"], "block": []}
+    assert made.json["rules"] == {"allow": ["echo/*"], "block": []}
     assert (made.json["keepInputs"], made.json["retentionDays"]) == (True, 90)
     assert operator.run("workspaces", "show", "acme").json == made.json
     assert [row["name"] for row in operator.run("workspaces", "list").json] == ["acme", "default"]

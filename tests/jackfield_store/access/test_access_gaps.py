@@ -1,4 +1,6 @@
-"""Rules that guard ``effect:write`` alone are accepted, and told what they leave out."""
+"""Rules that guard ``effect:write`` alone are accepted, and told what they leave out; so are
+patterns that match nothing.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from jackfield.callers.rule_gaps import gaps
+from jackfield.callers.rule_gaps import gaps, unmatched
 from jackfield.callers.rules import Rules
 from jackfield.catalog import Catalog
 from jackfield_store.runtime import Jackfield
@@ -99,13 +101,46 @@ def test_a_pattern_of_one_action_says_one(catalog: Catalog) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("pattern", "reason"),
+    [
+        ("strpe/*", "no connector 'strpe'; did you mean 'stripe'?"),
+        ("strpe/createRefund & connection:acme", "no connector 'strpe'; did you mean 'stripe'?"),
+        ("aws-ses/sendMail", "'aws-ses' has no action 'sendMail'; did you mean 'sendEmail'?"),
+        ("connection:acme & http/zzz*", "'http' has no action 'zzz*'"),
+        ("stripe/*", ""),
+        ("stripe/create* & effect:change", ""),
+        ("aws-ses/sendEmail", ""),
+        ("st*/*", ""),
+        ("*/delete*", ""),
+        ("connection:nowhere", ""),
+        ("aws.s3/putObject", ""),
+        ("mcp.notes/add", ""),
+    ],
+)
+@pytest.mark.parametrize("kind", ["allow", "block", "approve"])
+def test_a_pattern_that_matches_nothing_is_told(
+    catalog: Catalog, kind: str, pattern: str, reason: str
+) -> None:
+    """If it names a connector that is not installed, or no action of it; not for connectors of a
+    family, which exist where a workspace is offered or stores them.
+    """
+    rules = Rules.from_json({kind: ["effect:read", pattern]})
+    found = unmatched(rules, lambda: catalog)
+    assert [(one.path, one.reason) for one in found] == (
+        [(f"/rules/{kind}/1", reason)] if reason else []
+    )
+
+
 def test_no_catalog_is_read_for_other_rules() -> None:
     """Rules without such a pattern cost nothing."""
 
     def never() -> Catalog:
         raise AssertionError
 
-    assert gaps(Rules(("*",), ("*/delete*",), ("effect:change",)), never) == []
+    rules = Rules(("*",), ("*/delete*",), ("effect:change",))
+    assert gaps(rules, never) == []
+    assert unmatched(rules, never) == []
 
 
 def test_the_library_logs_what_a_rule_leaves_out(

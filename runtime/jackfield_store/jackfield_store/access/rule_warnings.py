@@ -1,13 +1,13 @@
-"""Warnings about new rules that guard only a part of the changes."""
+"""Warnings about new rules that match nothing, or guard only a part of the changes."""
 
 from __future__ import annotations
 
 import logging
 import os
-from functools import partial
+from functools import cache, partial
 
 from jackfield import catalog
-from jackfield.callers.rule_gaps import gaps
+from jackfield.callers.rule_gaps import gaps, unmatched
 from jackfield.callers.rules import Rules
 
 _LOG = logging.getLogger("jackfield.access")
@@ -19,8 +19,11 @@ def warned(rules: Rules, workspace: str, whose: str) -> Warnings:
     """Log the warnings of newly made rules, with their owner ``whose``, and return them. The
     installed actions of this machine are checked.
     """
-    found = gaps(rules, partial(_installed, workspace))
-    warnings = tuple(gap.to_json() for gap in found)
+    installed = cache(partial(_installed, workspace))
+    warnings = (
+        *(one.to_json() for one in unmatched(rules, installed)),
+        *(gap.to_json() for gap in gaps(rules, installed)),
+    )
     for warning in warnings:
         _LOG.warning("%s: the rule %s", whose, warning["message"])
     return warnings

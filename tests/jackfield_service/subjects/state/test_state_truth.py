@@ -251,6 +251,23 @@ def test_nobody_can_hold_a_role(place: Shell, held: bool) -> None:
     assert "roles" not in place.run("export").json["workspaces"]["default"]
 
 
+def test_a_pattern_that_matches_nothing_is_told(place: Shell) -> None:
+    """By the plan and when it is made, of a token and of a workspace's rules; the rest is made."""
+    stated = {
+        "default": {
+            "settings": {"rules": {"block": ["strpe/*"]}},
+            "tokens": {"ci": {"scope": "invoke", "rules": {"allow": ["echo/sya", "echo/say"]}}},
+        }
+    }
+    for verb, options in (("plan", ()), ("apply", ("--secrets-out", "secrets.json"))):
+        rows = state(place, verb, stated, *options)["rows"]
+        assert {row["kind"]: [one["path"] for one in row["warnings"]] for row in rows} == {
+            "settings": ["/rules/block/0"],
+            "tokens": ["/rules/allow/0"],
+        }
+    assert state(place, "plan", stated)["rows"] == []
+
+
 def written(place: Shell, text: str, code: int = 0) -> Any:
     """Plan a file in YAML, and return what is printed."""
     place.write("state.yaml", text)

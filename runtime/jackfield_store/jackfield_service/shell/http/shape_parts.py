@@ -73,8 +73,8 @@ GAPS: Json = {
     "type": "array",
     "items": closed_with(("path", "message"), {"path": STRING, "message": STRING}),
     "description": (
-        "Patterns that guard 'effect:write' alone, with the number of changes that they "
-        "leave out; where rules were made."
+        "Patterns that match no installed action, or guard 'effect:write' alone, with the "
+        "number of changes that they leave out; where rules were made."
     ),
 }
 RULES: Json = {"$ref": "#/components/schemas/Rules"}

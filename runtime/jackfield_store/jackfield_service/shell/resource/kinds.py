@@ -8,7 +8,7 @@ hand, as ``KINDS`` of their subject's ``kinds.py``.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Generic, NamedTuple, TypeVar
 
@@ -41,12 +41,13 @@ class KindRow(NamedTuple):
 
 
 class Done(NamedTuple):
-    """Created or changed object in its current form, and its secrets, which are displayed once;
-    ``row`` is None if the object no longer exists.
+    """Created or changed object in its current form, its secrets, which are displayed once, and
+    warnings about it; ``row`` is None if the object no longer exists.
     """
 
     row: KindRow | None
     secrets: Mapping[str, Any] = MappingProxyType({})
+    warnings: Sequence[Mapping[str, str]] = ()
 
 
 def _nothing(*_: Any) -> Any:
@@ -172,7 +173,7 @@ class _Noun:
         )
         secrets = {name: made[name] for name in self._once if name in made}
         shown = {name: value for name, value in made.items() if name not in secrets}
-        return Done(self._row(things, shown), secrets)
+        return Done(self._row(things, shown), secrets, made.get("warnings", ()))
 
     def end(self, things: Any, found: KindRow) -> object:
         end = next(self._acts[name] for name in _ENDS if name in self._acts)

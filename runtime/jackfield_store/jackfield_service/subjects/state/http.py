@@ -108,7 +108,7 @@ def _state(request: Request, server: ServerContext, identity: Identity) -> State
             storage, name, server.clock, identity.caller, actor, "remote", find, *guards, base=base
         )
 
-    def put(name: str, settings: dict[str, Any]) -> object:
+    def put(name: str, settings: dict[str, Any]) -> tuple[Workspace, bool]:
         return workspaces.put(name, settings, partial(check_settings, actor, settings))
 
     def find(name: str) -> Workspace:

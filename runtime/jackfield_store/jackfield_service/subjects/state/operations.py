@@ -28,7 +28,7 @@ from jackfield.kernel.errors import (
 from jackfield.kernel.pointers import child
 from jackfield.schema import CompiledSchema
 from jackfield_service.shell.resource.judged import judge, without_nulls
-from jackfield_service.shell.resource.kinds import Json, Kind, KindRow, kinds
+from jackfield_service.shell.resource.kinds import Done, Json, Kind, KindRow, kinds
 from jackfield_service.shell.resource.meanings import as_set
 from jackfield_service.shell.resource.resource import Visit
 from jackfield_service.subjects.state.documents import SETTINGS, shown_name
@@ -99,7 +99,7 @@ class State:
         storage: Storage,
         visit: Callable[[str], Visit],
         find: Callable[[str], Workspace],
-        put: Callable[[str, Json], object] | None = None,
+        put: Callable[[str, Json], tuple[Workspace, bool]] | None = None,
     ) -> None:
         self.storage, self.put, self.find, self.visit = storage, put, find, visit
         self.kinds = kinds()
@@ -382,10 +382,11 @@ class _Work:
                     "not allowed: a workspace's token does not change settings",
                     hint="State them with a platform's token.",
                 )
-            self.state.put(self.workspace, wanted)
+            warnings = self.state.put(self.workspace, wanted)[0].warnings
+            told = {"warnings": [*warnings]} if warnings else {}
             after = self.state.find(self.workspace).settings.to_json()
             if before is None:
-                self._row(_MADE, about, after=wanted)
+                self._row(_MADE, about, after=wanted, **told)
                 return True
             changes = {
                 name: {"before": before.get(name), "after": after.get(name)}
@@ -394,7 +395,7 @@ class _Work:
             }
             if not changes:
                 raise _Undone
-            self._row(_CHANGED, about, members=changes)
+            self._row(_CHANGED, about, members=changes, **told)
         return before is not None
 
     def _make_so(
@@ -425,10 +426,12 @@ class _Work:
             if kind.passed is not None and (reason := kind.passed(spec, self.visit)):
                 self._row("passed", about, reason=reason)
                 raise _Undone
-            after, secrets = self._done(kind, name, spec, found)
-            told = ({"secret": True} if secrets else {}) | (
-                {"afterwards": kind.after} if kind.after else {}
-            )
+            after, done = self._done(kind, name, spec, found)
+            told = {
+                **({"secret": True} if done.secrets else {}),
+                **({"afterwards": kind.after} if kind.after else {}),
+                **({"warnings": [*done.warnings]} if done.warnings else {}),
+            }
             if found is None:
                 self._row(
                     _MADE,
@@ -440,8 +443,8 @@ class _Work:
                 self._tell_change(kind, about, spec, (found, after), told)
             self.made.add(key)
             self.there[key] = after
-            if secrets:
-                self.secrets.setdefault(kind.name, {})[name] = secrets
+            if done.secrets:
+                self.secrets.setdefault(kind.name, {})[name] = done.secrets
 
     def _tell_change(
         self,
@@ -498,24 +501,24 @@ class _Work:
 
     def _done(
         self, kind: Kind[Any], name: str, spec: Json, found: KindRow | None
-    ) -> tuple[KindRow, Mapping[str, Any]]:
-        """Create or change an object, and return it, with secrets that are displayed once."""
+    ) -> tuple[KindRow, Done]:
+        """Create or change an object, and return it, with what is told about it once."""
         answer = [self.answers[kind.name, name]] if (kind.name, name) in self.answers else []
         if answer and isinstance(answer[0], JackfieldError):
             raise InvalidInvocation(
                 answer[0].message, details=answer[0].details, hint="Plan again when it answers."
             ) from None
         things, given = kind.opens(self.visit), self._resolved(kind, spec, found)
-        after, secrets = (
+        done = (
             kind.make(things, name, given, *answer)
             if found is None
             else kind.change(things, found, given, *answer)
         )
-        if after is None or after.name != name:
+        if done.row is None or done.row.name != name:
             raise InvalidInvocation(
                 "it is not there under this name after it was made", hint="Choose another name."
             )
-        return after, secrets
+        return done.row, done
 
     def _require(self, kind: Kind[Any], spec: Json, found: KindRow | None) -> None:
         if not kind.is_for(self.visit):

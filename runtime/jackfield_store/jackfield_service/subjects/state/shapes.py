@@ -7,6 +7,7 @@ from __future__ import annotations
 from jackfield_service.shell.http.shape_parts import (
     ANY,
     COUNT,
+    GAPS,
     NAME,
     STRING,
     STRINGS,
@@ -46,7 +47,9 @@ SHAPES: dict[str, Json] = {
             "workspace": NAME,
             "kind": STRING,
             "name": STRING,
-            "act": {"enum": ["make", "change", "adopt", "end", "left", "person", "refused"]},
+            "act": {
+                "enum": ["make", "change", "adopt", "end", "left", "person", "passed", "refused"]
+            },
             "members": {
                 **_OF_ALL,
                 "description": "What changes, with its values before and after.",
@@ -56,6 +59,7 @@ SHAPES: dict[str, Json] = {
             "ends": {**STRINGS, "description": "What stops with it."},
             "secret": {"type": "boolean", "description": "It gets a new one."},
             "afterwards": STRING,
+            "warnings": GAPS,
             "reason": STRING,
             "problem": STRING,
         },
