@@ -95,10 +95,12 @@ class Url:
         )
 
     def joined(self, reference: str) -> Url:
-        """Resolve a reference in a response: a URL, a path or a query.
+        """Resolve a reference in a response: a URL, a path or a query. Spaces are percent-encoded,
+        as by browsers (WHATWG URL).
 
         :raises UrlError: if the result is not http or https, or ambiguous.
         """
+        reference = reference.replace(" ", "%20")
         if reference.startswith("?"):
             return parse_url(f"{replace(self, query='')}{reference}")
         if reference.startswith("//"):

@@ -10,7 +10,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from http_rig import attempt
-from jackfield.connector import Gone, NotFound, Since
+from jackfield.connector import Gone, JackfieldError, NotFound, Since
 from jackfield.testing import Answer, Provider, Request
 from jackfield_http.bindings.connector import BoundInputs, bound
 from polled_source import missed
@@ -67,6 +67,8 @@ _TRIGGERS = [
         "http": {"poll": {"action": "list", "items": "/items", "id": "/id"}},
     },
 ]
+_ROWS = [{"codes": ["tooLongAgo", "cursorGone"], "error": "rejected", "hint": "Ask later."}]
+"""Codes that mean another error to who calls the action."""
 
 
 class Clients:
@@ -87,6 +89,7 @@ def _steps(script: Any, key: str, *places: Any) -> tuple[list[Any], list[dict[st
         "title": "X",
         "version": "1.0.0",
         "connectionTypes": [],
+        "http": {"errors": {"code": "/reason", "rows": _ROWS}},
         "actions": [_LIST],
         "triggers": _TRIGGERS,
     }
@@ -134,21 +137,25 @@ def test_a_list_with_times_is_read_from_where_it_was() -> None:
     assert query == {"since": "1970-01-01T00:02:00.000Z", "kind": "all"}
 
 
-def test_a_time_that_is_too_old_is_left_behind() -> None:
-    """The provider refuses it for good: what changed since is lost, which is told once, and the
-    next poll begins now.
+@pytest.mark.parametrize("said", [{}, {"reason": "tooLongAgo"}, {"reason": "another"}])
+def test_a_time_that_is_too_old_is_left_behind(said: dict[str, str]) -> None:
+    """The provider refuses it for good, whatever its code means elsewhere: what changed since is
+    lost, which is told once, and the next poll begins now. Refused again, it is not about the time.
     """
-    (page,), _ = _steps([Answer({}, 410)], "changed", Since(100.0, {"at": 120.0}, 500.0))
-    assert (page.events, page.next, "what changed until now is lost" in str(page.unknown)) == (
-        [],
-        {"at": 500.0},
-        True,
-    )
+    (page,), _ = _steps([Answer(said, 410)], "changed", Since(100.0, {"at": 120.0}, 500.0))
+    assert (page.events, "what changed until now is lost" in str(page.unknown)) == ([], True)
+    (after,), (query,) = _steps([Answer({"items": []})], "changed", Since(100.0, page.next, 600.0))
+    assert (after.unknown, query["since"]) == (None, "1970-01-01T00:08:20.000Z")
+    with pytest.raises(JackfieldError):
+        _steps([Answer(said, 410)], "changed", Since(100.0, page.next, 600.0))
     with pytest.raises(NotFound):
         _steps([Answer({}, 404)], "changed", Since(100.0, {"at": 120.0}, 500.0))
 
 
-def test_a_cursor_begins_with_what_comes() -> None:
+@pytest.mark.parametrize(
+    "refusal", [Answer({}, 404), Answer({}, 410), Answer({"reason": "cursorGone"}, 410)]
+)
+def test_a_cursor_begins_with_what_comes(refusal: Answer) -> None:
     """What was before the subscription is read over; a cursor that the provider does not know any
     more is ``Gone``.
     """
@@ -156,7 +163,7 @@ def test_a_cursor_begins_with_what_comes() -> None:
     def script(_number: int, request: Request) -> Answer:
         cursor = parse_qs(urlsplit(request.path).query).get("cursor", ["0"])[0]
         if cursor == "old":
-            return Answer({}, 404)
+            return refusal
         return Answer(
             {"items": [{"id": cursor}], "next": str(int(cursor) + 1), "more": cursor == "0"}
         )

@@ -1012,3 +1012,58 @@ def test_a_next_page_by_http_of_a_server_by_https_is_fetched_by_https(tmp_path: 
         True,
         [b"GET /v1/l", b"GET /v1/l?page=2"],
     )
+
+
+@pytest.mark.parametrize(
+    ("where", "last"),
+    [
+        ("nextSyncToken", "sync-1"),
+        ("@odata.deltaLink", "https://graph.example/l?$deltatoken=1"),
+        ("summary", {"total": 2}),
+    ],
+)
+def test_what_the_last_page_has_alone_is_in_the_output(
+    tmp_path: Path, where: str, last: Any
+) -> None:
+    """All pages as one output have what only the last one says, such as the token from which
+    changes are asked for.
+    """
+    pages = [
+        Answer({"items": [1], "nextPageToken": "2", "kind": "list"}),
+        Answer({"items": [2], "nextPageToken": "3"}),
+        Answer({"items": [3], where: last}),
+    ]
+    result, paths = _generated(
+        tmp_path,
+        [_parameter("pageToken")],
+        _object(
+            items=_LIST, nextPageToken=_TEXT, kind=_TEXT, **{where: {"type": ["string", "object"]}}
+        ),
+        pages,
+    )
+    assert result.output == {"items": [1, 2, 3], "kind": "list", where: last}
+    assert (result.meta.complete, len(paths)) == (True, 3)
+
+
+@pytest.mark.parametrize("blank", ["subject desc", "subject%20desc", "subject+desc"])
+def test_a_blank_in_the_next_address_is_encoded(tmp_path: Path, blank: str) -> None:
+    """The address that a provider gives is followed, whether it has encoded its own blanks or
+    not.
+    """
+
+    def answered(_number: int, request: Request) -> Answer:
+        if "skip" in request.path:
+            return Answer({"value": [2]})
+        host = request.headers["Host"]
+        following = f"http://{host}/l?$orderby={blank}&$skip=1"
+        return Answer({"value": [1], "@odata.nextLink": following})
+
+    result, paths = _generated(
+        tmp_path,
+        [],
+        _object(value=_LIST, **{"@odata.nextLink": _TEXT}),
+        answered,
+    )
+    assert (result.status, result.output["value"]) == ("succeeded", [1, 2]), result.to_json()
+    assert result.meta.complete
+    assert paths[1] == f"/l?$orderby={blank.replace(' ', '%20')}&$skip=1"

@@ -12,11 +12,13 @@ import jackfield.call.paging
 from clocks import FakeClock
 from jackfield import Result
 from jackfield.connector import (
+    InvalidInput,
     Pagination,
     RateLimit,
     RateLimited,
     Rejected,
     Sent,
+    Unauthenticated,
     Unavailable,
     current_call,
 )
@@ -114,7 +116,15 @@ def test_a_page_is_tried_again(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "fault", [DOWN, RateLimited("slow", sent=Sent.REFUSED)], ids=["down", "throttled"]
+    "fault",
+    [
+        DOWN,
+        RateLimited("slow", sent=Sent.REFUSED),
+        Rejected("no", sent=Sent.REFUSED),
+        Unauthenticated("expired", sent=Sent.REFUSED),
+        InvalidInput("no token of this list", sent=Sent.NOTHING),
+    ],
+    ids=["down", "throttled", "refused", "unauthenticated", "token"],
 )
 def test_what_was_fetched_is_kept(tmp_path: Path, fault: Exception) -> None:
     """Where a later page cannot be had, the pages before it are the output, with the token that
@@ -125,9 +135,13 @@ def test_what_was_fetched_is_kept(tmp_path: Path, fault: Exception) -> None:
         result = fetch(board)
     assert (result.status, result.error) == ("succeeded", None)
     assert result.output == {"Items": ["a", "b", "c"], "NextToken": "3"}
-    throttled = isinstance(fault, RateLimited)  # which is repeated until the deadline
     assert result.meta.complete is False
-    assert (result.meta.attempts > TRIES + 1) if throttled else result.meta.attempts == TRIES + 1
+    assert result.meta.next == {"nextToken": "3", "fetchAll": False, "pageSize": 50}
+    assert any(str(fault.args[0]) in str(warning) for warning in result.meta.warnings)
+    if isinstance(fault, RateLimited):  # which is repeated until the deadline
+        assert result.meta.attempts > TRIES + 1
+    else:
+        assert result.meta.attempts == (TRIES + 1 if fault is DOWN else 2)
 
 
 def test_the_deadline_keeps_what_was_fetched(tmp_path: Path) -> None:
@@ -172,10 +186,10 @@ def test_next_continues_the_list(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "turns",
-    [(DOWN,), (Rejected("no", sent=Sent.REFUSED),), (FIRST, Rejected("no", sent=Sent.REFUSED))],
+    [(DOWN,), (Rejected("no", sent=Sent.REFUSED),)],
 )
 def test_what_fails_for_good(tmp_path: Path, turns: tuple[Any, ...]) -> None:
-    """Where the first page fails, or a later one for good, the whole fails."""
+    """Where the first page fails, the whole fails."""
     with runtime(tmp_path, scripted(Script(*turns), effect="read", pages=PAGES)) as board:
         result = fetch(board)
     assert (result.status, result.output, result.meta.complete) == ("failed", None, False)

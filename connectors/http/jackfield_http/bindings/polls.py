@@ -11,7 +11,16 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from jackfield.connector import Gone, Item, Listed, NotFound, Output, Polled, Since, TriggerEvent
+from jackfield.connector import (
+    Gone,
+    Item,
+    JackfieldError,
+    Listed,
+    Output,
+    Polled,
+    Since,
+    TriggerEvent,
+)
 from jackfield.connector.triggers import Poll
 from jackfield.kernel.dataclass import dataclass
 from jackfield.manifest.pagination import yes_or_no
@@ -29,6 +38,10 @@ include the time of "since", others do not.
 _TOO_OLD = 410
 """Status by which providers refuse a time that is too long ago. A list that is not there is refused
 with 404.
+"""
+_NO_CURSOR = frozenset({404, 410})
+"""Statuses by which providers refuse a cursor that they no longer have. The status decides, since a
+code beside it may be listed as another error.
 """
 FORMS: Mapping[str, Callable[[float], Any]] = {
     "rfc3339": lambda at: (
@@ -110,14 +123,15 @@ class BoundPoll:
         given |= mark.get("page", {})
         try:
             page, following, unknown = self._page(client, inputs, given)
-        except NotFound as error:
-            if asked is None or error.provider is None or error.provider.http_status != _TOO_OLD:
+        except JackfieldError as error:
+            # a second refusal is not about the time, which is new
+            if asked is None or _status(error) != _TOO_OLD or "lost" in mark:
                 raise
             text = (
                 f"the provider no longer lists what changed since {FORMS['rfc3339'](begin)}: "
                 "what changed until now is lost"
             )
-            return Polled([], {"at": since.now}, unknown=text)
+            return Polled([], {"at": since.now, "lost": True}, unknown=text)
         events = [event for event in self._events(page) if event.at is None or event.at >= begin]
         high = max([high, *(event.at for event in events if event.at is not None)])
         began = mark.get("began", since.now)
@@ -170,8 +184,8 @@ class BoundPoll:
             page, _, _ = self._page(
                 client, inputs, {} if known is None else {about["input"]: known}
             )
-        except NotFound:
-            if known is None:
+        except JackfieldError as error:
+            if known is None or _status(error) not in _NO_CURSOR:
                 raise
             raise Gone from None
         is_old = not since.mark.get("begun", False)
@@ -252,3 +266,7 @@ def _moment(value: Any, form: str) -> float | None:
     except ValueError:
         return None
     return (found if found.tzinfo is not None else found.replace(tzinfo=UTC)).timestamp()
+
+
+def _status(error: JackfieldError) -> int | None:
+    return None if error.provider is None else error.provider.http_status
