@@ -71,6 +71,7 @@ def example(action: str, inputs: dict[str, Any], output: dict[str, Any]) -> dict
     "addNote",
     effect="idempotent",
     idempotent_by="key",
+    key_kept=86400,
     permissions={"notes": ["notes:write"]},
     examples=[example("addNote", {"text": "Buy milk"}, {"id": "n1"})],
 )

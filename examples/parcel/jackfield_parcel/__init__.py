@@ -61,7 +61,7 @@ class Label(Output):
     pdf: str = Field(description="The label's PDF.", schema={"contentEncoding": "base64"})
 
 
-@connector.action("addParcel", effect="idempotent", idempotent_by="key", examples=[({"name": "Ada"}, {"id": "p1"})])
+@connector.action("addParcel", effect="idempotent", idempotent_by="key", key_kept=86400, examples=[({"name": "Ada"}, {"id": "p1"})])
 def add_parcel(parcel: NewParcel, api: HttpClient) -> Parcel:
     """Add a parcel."""
     return Parcel(id=api.post("/parcels", json={"name": parcel.name}, idempotent=True).json("/id"))

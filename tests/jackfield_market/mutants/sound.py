@@ -243,6 +243,7 @@ def send_parcel(parcel: Parcel, client: Client) -> Kept:
     effect="idempotent",
     idempotent_by="key",
     no_evidence=UNKNOWN,
+    key_kept=86400,
     examples=[example("payParcel", name="ada")],
 )
 def pay_parcel(parcel: Parcel, client: Client) -> Kept:

@@ -73,6 +73,10 @@ CURES: Mapping[str, str] = {
     "safe-is-safe": _EFFECT,
     "effects-fit-methods": _EFFECT,
     "keys-are-passed-on": "Write 'idempotencyHeader' into 'x-jackfield' of the operation.",
+    "keys-have-an-age": (
+        "Write 'keyKept' into 'x-jackfield' of the operation: the seconds that the provider's "
+        "documentation names; 600 where it names none."
+    ),
     "refusals-are-explained": _ERRORS,
     "failures-are-explained": _ERRORS,
     "broken-connections-are-explained": _ERRORS,

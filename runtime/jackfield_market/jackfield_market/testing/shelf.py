@@ -109,6 +109,12 @@ def _doubts_have_evidence(subject: Subject) -> Iterator[str]:
     yield from nameless_looks(subject.manifest.raw)
 
 
+def _keys_have_an_age(subject: Subject) -> Iterator[str]:
+    for row in subject.manifest.raw["actions"]:
+        if row.get("idempotentBy") == "key" and "keyKept" not in row:
+            yield f"'{row['key']}' does not say for how long the provider remembers a key"
+
+
 def _evidence_fits(subject: Subject) -> Iterator[str]:
     yield from unfit_looks(subject.manifest.raw)
 
@@ -373,6 +379,14 @@ SHELF = (
         "platinum",
         "Pass marker= and evidence= to @connector.action, or no_evidence='the reason'; in JSON "
         "'marker', 'evidence', 'noEvidence'.",
+    ),
+    Rule(
+        "keys-have-an-age",
+        "An action that is idempotent by key says for how long the provider remembers a key.",
+        _keys_have_an_age,
+        "gold",
+        "Pass key_kept= to @connector.action, in JSON 'keyKept': the seconds that the provider's "
+        "documentation names; 600, which counts without it, where it names none.",
     ),
     _of_project(
         "versions-agree",
