@@ -14,6 +14,7 @@ from jackfield.connector import (
     InvalidConnection,
     Minted,
     OpenContext,
+    RateLimited,
     Sent,
     Step,
     Unauthenticated,
@@ -35,9 +36,22 @@ from jackfield_http.urls import Url, server_url
 REFUSED_GRANT = frozenset({"invalid_grant", "bad_refresh_token", "invalid_refresh_token"})
 """Codes with which a server rejects a refresh token: RFC 6749, GitHub, Slack."""
 REFUSED_CLIENT = frozenset(
-    {"invalid_client", "incorrect_client_credentials", "bad_client_secret", "invalid_client_id"}
+    {
+        "invalid_client",
+        "unauthorized_client",
+        "incorrect_client_credentials",
+        "bad_client_secret",
+        "invalid_client_id",
+        "deleted_client",
+        "disabled_client",
+        "org_internal",
+        "admin_policy_enforced",
+        "invalid_resource",
+    }
 )
-"""Codes with which a server rejects the client itself: RFC 6749, GitHub, Slack."""
+"""Codes with which a server rejects the client itself, or an administrator forbids it: RFC 6749
+§5.2, GitHub, Slack, Google's "Authorization errors", Microsoft's "error codes" of its endpoints.
+"""
 
 
 def _is_error(body: Any) -> bool:
@@ -52,20 +66,28 @@ def _is_error(body: Any) -> bool:
 
 
 _REFUSED = Row(Unauthenticated, "Check the client ID, the client secret and the scopes.")
+_APPLICATION = Row(
+    Unauthenticated,
+    "This concerns the application, not the person who approved: check its client ID and secret, "
+    "and at the provider whether it is switched on and allowed. Nobody has to connect again.",
+)
+_LIMITED = Row(RateLimited, "Wait: the authorization server is asked too often.")
 TOKEN_ERRORS = HTTP_ERRORS.extended(
-    dict.fromkeys(
-        (
-            *REFUSED_GRANT,
-            *REFUSED_CLIENT,
-            "invalid_scope",
-            "unauthorized_client",
-            "unsupported_grant_type",
-            "access_denied",
-            "bad_verification_code",
-            "invalid_code",
+    {
+        **dict.fromkeys(
+            (
+                *REFUSED_GRANT,
+                "invalid_scope",
+                "unsupported_grant_type",
+                "access_denied",
+                "bad_verification_code",
+                "invalid_code",
+            ),
+            _REFUSED,
         ),
-        _REFUSED,
-    ),
+        **dict.fromkeys(REFUSED_CLIENT, _APPLICATION),
+        **dict.fromkeys(("rate_limit_exceeded", "ratelimited"), _LIMITED),
+    },
     code="/error",
     message="/error_description",
     failed=_is_error,

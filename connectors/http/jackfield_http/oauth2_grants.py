@@ -61,6 +61,10 @@ processes never refresh at once.
 """
 _REFUSED = "the provider no longer accepts it"
 _REFUSED_TWICE = "the provider refused twice in a row to renew it"
+_SECOND_REFUSAL = 3600.0
+"""Seconds after a first refusal in words that are not known until a second one ends the approval:
+the application's own fault, such as one that is switched off, is often mended by then.
+"""
 _PASSING = frozenset({407, 408, 425, 429, 499})
 """Statuses of refusals that prove nothing about the refresh token: timeouts, rate limits and
 refusals of a proxy.
@@ -370,7 +374,7 @@ class OAuth2AuthorizationCode(HttpConnection):
                 context, "tokenUrl", self.refresh_url or self.token_url, form, within=_REFRESH
             )
         except JackfieldError as error:
-            self._unrefreshed(grants, used, error)
+            self._unrefreshed(context, grants, used, error)
         found = dict(token_at(found, self.client().place, renewed=True))
         rotated, said = found.get("refresh_token"), found.get("scope")
         # a person may have taken some back
@@ -382,12 +386,14 @@ class OAuth2AuthorizationCode(HttpConnection):
         lease = minted(context, found)
         return replace(lease, secrets=(*lease.secrets, refresh))
 
-    def _unrefreshed(self, grants: Grants, used: Grant, error: JackfieldError) -> NoReturn:
+    def _unrefreshed(
+        self, context: OpenContext, grants: Grants, used: Grant, error: JackfieldError
+    ) -> NoReturn:
         """Record the outcome of a failed refresh, unless it is unknown, or another process has
         rotated the token meanwhile.
 
-        A known code for a rejected refresh token ends the approval at once; any other explicit
-        refusal ends it at the second time in a row.
+        A known code for a rejected refresh token ends the approval at once. Any other explicit
+        refusal ends it at the second time in a row, if the first is an hour old.
         """
         code = error.provider.code if error.provider is not None else None
         is_known = code in REFUSED_GRANT or code in self.refused_grants
@@ -395,8 +401,10 @@ class OAuth2AuthorizationCode(HttpConnection):
             if error.sent is not Sent.UNKNOWN:
                 grants.replace(used, used)
             raise error
-        if not is_known and "refused" not in used.value:
-            grants.replace(used, replace(used, value={**used.value, "refused": True}))
+        now = context.clock.time()
+        first = float(used.value.get("refused", now))
+        if not is_known and now - first < _SECOND_REFUSAL:
+            grants.replace(used, replace(used, value={**used.value, "refused": first}))
             raise error
         if grants.find().value != used.value:
             raise Unavailable(

@@ -27,6 +27,10 @@ _CODES = ("code", "error_code", "errorCode", "errcode", "status", "type")
 _WORDS = ("error_description", "message", "description", "errmsg", "msg", "detail", "error_msg")
 _FINE = frozenset({"", "0", "200", "201", "ok", "success", "none", "null"})
 """Values of a code that report no error."""
+_LOOP = 50196
+"""Microsoft's number for a client that asks too often, which comes as ``invalid_grant``
+(AADSTS50196, "Microsoft Entra authentication and authorization error codes").
+"""
 _PLAIN = re.compile(r"[A-Za-z0-9 _.:/-]{1,80}")
 
 
@@ -107,6 +111,8 @@ def _value(text: str, media_type: str) -> Any:
 
 def _with_error(body: Mapping[str, Any]) -> Mapping[str, Any]:
     said = body.get("error")
+    if _LOOP in (numbers if isinstance(numbers := body.get("error_codes"), list) else ()):
+        return {**body, "error": "rate_limit_exceeded"}
     if (isinstance(said, str) and said) or any(
         name in body for name in ("access_token", "user_code")
     ):

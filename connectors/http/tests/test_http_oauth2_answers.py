@@ -335,12 +335,14 @@ _REFUSALS = [
 
 @pytest.mark.parametrize("refusal", _REFUSALS, ids=range(len(_REFUSALS)))
 def test_a_grant_ends_in_any_words(rig: Rig, refusal: Answer) -> None:
-    """A refresh token that is refused twice in a row, in whatever words, ends the approval; a third
-    call sends nothing.
+    """A refresh token that is refused twice in a row, in whatever words, an hour apart, ends the
+    approval; a further call sends nothing.
     """
     rig.connect([Answer(TOKENS), refusal])
-    first = rig.call()
-    assert (first != "invalid_connection", rig.state["status"]) == (True, "granted")
+    for _ in range(3):
+        assert rig.call() != "invalid_connection"
+        assert rig.state["status"] == "granted"
+    rig.runtime.clock.sleep(3600)
     assert (rig.call(), rig.state["status"]) == ("invalid_connection", "ended")
     assert rig.state["reason"].startswith("the provider refused twice in a row to renew it")
     before = len(rig.authority.asked)
@@ -354,8 +356,20 @@ def test_a_code_that_is_known_ends_it_at_once(rig: Rig, code: str) -> None:
     assert (rig.call(), rig.state["status"]) == ("invalid_connection", "ended")
 
 
+_APPLICATION = "AADSTS7000112: Application is disabled."
+_LOOP = "AADSTS50196: The server terminated an operation because it encountered a client loop."
 _PASSING = [
     Answer({"error": "invalid_client"}, 401),
+    Answer({"error": "unauthorized_client", "error_description": _APPLICATION}, 400),
+    Answer({"error": "deleted_client"}, 401),
+    Answer({"error": "disabled_client"}, 401),
+    Answer({"error": "org_internal"}, 403),
+    Answer({"error": "admin_policy_enforced"}, 400),
+    Answer({"error": "invalid_resource"}, 400),
+    Answer(
+        {"error": "invalid_grant", "error_description": _LOOP, "error_codes": [50196]},
+        400,
+    ),
     Answer({"error": "x"}, 408),
     Answer({"error": "x"}, 429),
     Answer({}, 500),
@@ -382,11 +396,23 @@ def test_what_says_nothing_about_the_grant_ends_nothing(rig: Rig, answer: Answer
     rig.connect([Answer(TOKENS), answer])
     for _ in range(3):
         assert rig.call() not in ("succeeded", "invalid_connection")
-        rig.runtime.clock.sleep(120)
+        rig.runtime.clock.sleep(1_800)
     assert rig.state["status"] == "granted"
     rig.authority.tokens = [Answer({**TOKENS, "expires_in": 3600})]
     rig.runtime.clock.sleep(7200)
     assert rig.call() == "succeeded"
+
+
+def test_who_is_refused_is_told(rig: Rig) -> None:
+    """What concerns the application says so and asks nobody to connect again; a limit is a
+    limit.
+    """
+    rig.connect([Answer(TOKENS), Answer({"error": "unauthorized_client"}, 400)])
+    assert rig.call() == "unauthenticated"
+    loop = {"error": "invalid_grant", "error_description": _LOOP, "error_codes": [50196]}
+    rig.authority.tokens = [Answer(loop, 400)]
+    assert rig.call() == "rate_limited"
+    assert rig.state["status"] == "granted"
 
 
 def test_two_refusals_with_a_success_between_end_nothing(rig: Rig) -> None:
