@@ -364,6 +364,8 @@ over HTTP or MCP.
   [approves](../tutorial/approvals.md) it, unless an allow pattern names it without a wildcard, such as `aws-ses/sendEmail`. A platform
   cannot turn it off. Default: `allow`; the console's form for a new workspace begins with `ask`.
 - **`keepInputs`** (`--keep-inputs`): store inputs in the journal, redacted and encrypted. Default: `no`; only a fingerprint is stored.
+- **`keepDoubts`** (`--keep-doubts`): keep inputs and request of a call in doubt, encrypted, until it is settled. Default: `yes`.
+  [What is kept](masking.md#inputs-of-a-doubt).
 - **`retentionDays`** (`--retention-days`): days for which finished invocations are stored, 1 to 3650. Default: 30.
 - **`queueRate`**, **`queueConcurrency`** (`--queue-rate`, `--queue-concurrency`): queued invocations of the workspace that all workers
   together begin per second, and run at once; up to 100,000. Default: 0, unlimited.

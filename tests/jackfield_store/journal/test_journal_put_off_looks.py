@@ -303,9 +303,9 @@ def test_a_begin_that_is_cancelled_during_its_commit(
     goes_on, begins = threading.Event(), threading.Event()
     starting = Journal.starting
 
-    def begun(journal: Journal, draft: Draft) -> Any:
+    def begun(journal: Journal, draft: Draft, inputs: bytes | None) -> Any:
         begins.set()
-        return starting(journal, draft)
+        return starting(journal, draft, inputs)
 
     async def run(jackfield: Jackfield) -> None:
         loop, task = (

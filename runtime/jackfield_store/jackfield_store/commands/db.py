@@ -28,6 +28,10 @@ if TYPE_CHECKING:
     from jackfield_store.keys.vault import SealedRows
 
 _FAILED = 1
+_KEPT = (
+    "the journal keeps the inputs of a call in doubt, encrypted, until it is settled; "
+    "'jackfield workspaces set NAME --keep-doubts no' switches that off"
+)
 
 
 @contextmanager
@@ -42,6 +46,8 @@ def _upgrade(_arguments: Namespace, output: Output) -> int:
         applied = database.migrate()
         made = {"database": database.location, "version": database.version(), "applied": applied}
     output.value(made)
+    if applied:
+        sys.stderr.write(f"jackfield: {_KEPT}\n")
     return 0
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from jackfield.connector.evidence import texts_in
 from jackfield.kernel.errors import Internal
+from jackfield_store.journal.entry import is_shown
 
 if TYPE_CHECKING:
     from jackfield.invocation.entry import Entry
@@ -78,9 +79,11 @@ def containing(journal: Journal, text: str, **filters: Any) -> Contents:
 
 def recorded_inputs(journal: Journal, entries: Sequence[Entry]) -> dict[str, Any]:
     """Return the recorded inputs of entries by ID; queued, large and damaged ones are left out."""
+    statuses = {entry.id: entry.status for entry in entries}
     return {
         identifier: one.get("inputs")
         for identifier, one in _opened(journal, entries, _INPUTS).items()
+        if is_shown(one, statuses[identifier])
     }
 
 

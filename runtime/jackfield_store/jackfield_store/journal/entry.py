@@ -81,6 +81,13 @@ _BINDING = ("connector", "action", "connection", "caller", "idempotency_key", "f
 """Columns that decide who may see a Result, and which request the Result answers."""
 
 
+def is_shown(stored: Mapping[str, Any], status: str) -> bool:
+    """Return whether the inputs in a row's sealed column are shown: recorded ones, and those of a
+    doubt while it is one. A running call has its inputs in case it is killed.
+    """
+    return status == "in_doubt" or bool(stored.get(RECORDED, True))
+
+
 def bound_result(result: Mapping[str, Any], about: Any, *, answers: bool) -> Mapping[str, Any]:
     """Return a Result's JSON for storing, with a digest of its entry's columns: it cannot be moved
     to another entry.

@@ -31,7 +31,13 @@ from jackfield_store.journal import statements as sql
 from jackfield_store.journal import terms
 from jackfield_store.journal.begins import Begins, beginning
 from jackfield_store.journal.counts import sums
-from jackfield_store.journal.entry import bound_result, damaged_entry, read_entry, read_result
+from jackfield_store.journal.entry import (
+    bound_result,
+    damaged_entry,
+    is_shown,
+    read_entry,
+    read_result,
+)
 from jackfield_store.journal.exchanges import ended
 from jackfield_store.journal.instance import Instance, Sharing
 from jackfield_store.journal.outcomes import with_outcomes
@@ -195,9 +201,9 @@ class Journal(ProcessLocal):
             digest.update(piece)
         return self.vault.hmac(self.workspace, digest.digest())
 
-    def starting(self, draft: Draft) -> Unit:
-        """Return the unit that records an invocation as running. It must be durable before the
-        first byte of a ``write`` leaves.
+    def starting(self, draft: Draft, inputs: bytes | None = None) -> Unit:
+        """Return the unit that records an invocation as running, with the sealed inputs of its row
+        until its end. It must be durable before the first byte of a ``write`` leaves.
 
         Its commit raises UniqueViolation if another invocation holds the idempotency key, or is an
         open twin.
@@ -205,13 +211,15 @@ class Journal(ProcessLocal):
         instance = self._owner
         draft.started_at, draft.owner = self.time.stamp(), instance.owner
         instance.tasks[draft.id] = draft.delivery
-        begins = Begins(
-            draft,
-            lambda: self._row(
+
+        def row() -> dict[str, Any]:
+            found = self._row(
                 draft, status="running", key_held=int(draft.idempotency_key is not None)
-            ),
-        )
-        return beginning(begins, self.workspace)
+            )
+            found["inputs"] = inputs
+            return found
+
+        return beginning(Begins(draft, row), self.workspace)
 
     def finishing(
         self,
@@ -389,11 +397,12 @@ class Journal(ProcessLocal):
             "not_after": draft.not_after,
         }
 
-    def beginning(self, draft: Draft) -> Unit:
+    def beginning(self, draft: Draft, inputs: bytes | None = None) -> Unit:
         """Return the unit that records a claimed invocation as running. It changes no row if the
         claim was lost or ``notAfter`` has passed.
 
-        The original invocation stays stored for the next worker if it may be run again.
+        The original invocation stays stored for the next worker if it may be run again; otherwise
+        the sealed ``inputs`` replace it.
         """
         moments = self.time.moments()
         now = moments["now"]
@@ -408,7 +417,7 @@ class Journal(ProcessLocal):
             "connector_version": draft.connector_version,
             "effect": draft.effect,
             "connection": draft.connection,
-            "inputs": draft.inputs,
+            "inputs": inputs,
             "expires_at": now + draft.expires_at - draft.created_at,
             "erase": int(draft.effect == "write" and not draft.dry_run),
             "key_facts": None if draft.key_facts is None else draft.key_facts.to_json(),
@@ -547,8 +556,12 @@ class Journal(ProcessLocal):
             raise unknown_entry(identifier)
         if alone:
             return self.entry_of(row)
-        queued = row.status == "queued" or row.inputs is None
-        found = self.entry_of(row, None if queued else self.opened_inputs(identifier, row.inputs))
+        inputs = None
+        if row.status != "queued" and row.inputs is not None:
+            inputs = self.opened_inputs(identifier, row.inputs)
+            if not is_shown(inputs, row.status):
+                inputs = None
+        found = self.entry_of(row, inputs)
         if (
             found.is_open
             and (blocked := blocked_workspace(self.database, self.workspace, self._clock.time()))

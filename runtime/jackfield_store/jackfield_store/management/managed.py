@@ -74,6 +74,7 @@ class WorkspaceManagement:
         return SeenJournal(
             required(self._pipeline.journal()),
             self._pipeline.workspace,
+            self._pipeline.known,
             self._pipeline.catalog,
             authorizer,
             owner,

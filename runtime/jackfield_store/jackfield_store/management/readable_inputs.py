@@ -11,7 +11,7 @@ from jackfield.call.masking import connection_secrets
 from jackfield.manifest.manifest import WHOLE_BODY
 from jackfield.redaction.marks import masked
 from jackfield_store.journal.contents import sealed_inputs
-from jackfield_store.journal.entry import RECORDED
+from jackfield_store.journal.entry import REQUEST, is_shown
 
 if TYPE_CHECKING:
     from jackfield.catalog import Catalog
@@ -55,8 +55,11 @@ class ReadableInputs:
         return {identifier: inputs for identifier, inputs in found.items() if inputs is not None}
 
     def _inputs_of(self, call: Called, stored: Mapping[str, Any]) -> Any:
-        if self._is_bound and not stored.get(RECORDED, True):
+        status = "ended" if self._is_bound else call.status
+        if not is_shown(stored, status):
             return None
+        if REQUEST in stored and "inputs" not in stored:
+            return self._masked(call, stored[REQUEST])
         if "invocation" not in stored:
             return stored.get("inputs")
         asked = stored.get("approval")
@@ -67,7 +70,7 @@ class ReadableInputs:
         return self._masked(call, stored) if self._keeps else None
 
     def _masked(self, call: Called, stored: Mapping[str, Any]) -> Any:
-        """Return the inputs of a call that has not begun, with secrets masked; None if the secrets
+        """Return the inputs of a stored request, with secrets masked; None if the secrets
         or the action are unknown.
         """
         manifest, invocation = self._catalog.look(call.connector)[1], self._known.followed(stored)

@@ -15,10 +15,12 @@ from jackfield_store.journal.contents import Contents, containing, queued_connec
 from jackfield_store.journal.counts import PeriodPart, Sample, open_counts, parts, samples, sums
 from jackfield_store.journal.exchanges import exchanges_of, no_exchanges, with_curl, without_bodies
 from jackfield_store.journal.journal import unknown_entry
+from jackfield_store.management.readable_inputs import ReadableInputs
 
 if TYPE_CHECKING:
     from jackfield.callers import Authorizer
     from jackfield.catalog import Catalog
+    from jackfield.connections.connection_lookup import Connections
     from jackfield.invocation.entry import Entry
     from jackfield.manifest.manifest import Manifest
     from jackfield_store.journal.journal import Journal
@@ -38,12 +40,14 @@ class SeenJournal:
         self,
         journal: Journal,
         workspace: str,
+        known: Connections,
         catalog: Catalog,
         authorizer: Authorizer,
         owner: str | None,
     ) -> None:
         self._journal = journal
         self._workspace = workspace
+        self._known = known
         self._authorizer = authorizer
         self._catalog = catalog
         self._owner = owner
@@ -82,7 +86,16 @@ class SeenJournal:
         entry = self._journal.find(identifier)
         if not self._sees(entry):
             raise unknown_entry(identifier)
-        return self._visible_entry(entry)
+        return self._visible_entry(self._with_request(entry))
+
+    def _with_request(self, entry: Entry) -> Entry:
+        """Return the entry of a call whose process was killed with the inputs of its request."""
+        if entry.status != "in_doubt" or entry.inputs is not None:
+            return entry
+        readable = ReadableInputs(
+            self._journal, self._known, self._catalog, keeps=False, decides=False, is_bound=False
+        )
+        return replace(entry, inputs=readable.of([entry]).get(entry.id))
 
     def exchanges(self, identifier: str) -> Mapping[str, Any]:
         """Return an invocation's exchanges with its provider, and each request as a ``curl``

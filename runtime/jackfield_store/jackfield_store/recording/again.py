@@ -43,7 +43,7 @@ def asked_again(pipeline: Pipe, identifier: str, how: HowAgain) -> Mapping[str, 
     if stored is None:
         text = (
             "is not stored: the workspace does not keep it ('keepDoubts'), it was too large, has "
-            "header fields, is of an inline connection, or its process was killed"
+            "header fields, is of an inline connection, or was above 4 KiB, and its process killed"
         )
         raise not_again(entry, "/inputs", text)
     how.again = Again(entry)

@@ -41,7 +41,7 @@ from jackfield_store.journal.seen_keys import SeenKeys
 from jackfield_store.recording import states
 from jackfield_store.recording.credentials import credentials_of
 from jackfield_store.recording.held_keys import result_of_holder
-from jackfield_store.recording.sealing import sealed_doubt, sealed_exchanges
+from jackfield_store.recording.sealing import sealed_begin, sealed_doubt, sealed_exchanges
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -128,6 +128,8 @@ class Record:
         self.keeps = self.keeps_unclear = False
         self._doubt: tuple[bytes | None] | None = None
         """Sealed inputs of the doubt, once the call has ended in one."""
+        self._first: tuple[bytes | None] | None = None
+        """Sealed inputs of the row while the call runs, once it begins."""
         self._wait_until = (
             how.deadline.at
             if how.wait is True
@@ -292,7 +294,11 @@ class Record:
         if self._how.claimed is not None:
             await self._begin_claimed()
             return True
-        starts = self._journal.starting(draft) if self.asking is None else self.asking.begin()
+        if self.asking is not None:
+            starts = self.asking.begin()
+        else:
+            inputs = self._inputs_of_begin() if draft.effect == "write" else draft.inputs
+            starts = self._journal.starting(draft, inputs)
         if draft.effect != "write" and draft.idempotency_key is None:
             self._put_off = database.defer(starts, _unwritten)
             self._on(states.BEGIN_LAZILY)
@@ -368,7 +374,8 @@ class Record:
             )
         try:
             begun = await self._how.waiter.record(
-                self._journal.database, self._begun(self._journal.beginning(draft))
+                self._journal.database,
+                self._begun(self._journal.beginning(draft, self._inputs_of_begin())),
             )
         except JackfieldError:
             self._on(states.REFUSED)
@@ -766,13 +773,24 @@ class Record:
             )
         return unit
 
+    def _inputs_of_begin(self) -> bytes | None:
+        """Return the sealed inputs that the row has while the call runs: those of a call that is in
+        doubt if its process is killed. The statement of the call's end removes them.
+        """
+        draft = self._draft
+        if not self.keeps_unclear or draft.effect != "write" or draft.dry_run:
+            return draft.inputs
+        if self._first is None:
+            self._first = (sealed_begin(self._journal, self._call, self._asked, draft.inputs),)
+        return self._first[0]
+
     def _inputs_of_doubt(self) -> bytes | None:
         """Return the sealed inputs that the row of a doubt has from the call's end on."""
         if not self.keeps_unclear:
             return self._draft.inputs
         if self._doubt is None:
-            sealed = sealed_doubt(self._journal, self._call, self._asked, recorded=self.keeps)
-            self._doubt = (sealed or self._draft.inputs,)
+            found = sealed_doubt(self._journal, self._call, self._asked, self._draft.inputs)
+            self._doubt = (found,)
         return self._doubt[0]
 
     def _recording(self, result: Result) -> Unit:
