@@ -40,7 +40,7 @@ Scene = Callable[[Path], Functions]
 _PARTS = ("aws", "aws_ses", "http", "service", "store")
 _PACKAGES = frozenset({"jackfield", *(f"jackfield_{name}" for name in _PARTS)})
 _INLINE = frozenset({"<listcomp>", "<dictcomp>", "<setcomp>"})
-_UPKEEP = frozenset({"jackfield-lease", "aws-deadlines"})
+_UPKEEP = frozenset({"jackfield-lease"})
 """Threads that work for no single invocation, at times of their own."""
 _WARM, _COUNTED, _ROUNDS = 5, 5, 40
 _TICK = 1e-5

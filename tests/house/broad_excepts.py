@@ -62,7 +62,6 @@ FOREIGN = {
     "connectors/aws-ses/jackfield_aws_ses/smtp/client.py": "a mail before its first byte: whatever is raised by whoever has sent nothing",
     "runtime/jackfield/wire/sessions.py": "a session's farewell, after which what it was used for stays done",
     "connectors/rabbitmq/jackfield_rabbitmq/session.py": "what strangers publish, at which pika raises anything: one message of a queue",
-    "connectors/aws/jackfield_aws/bounded.py": "a connection of botocore that is made: the same",
     "connectors/aws/jackfield_aws/machine/identity.py": "botocore's sources of credentials, whose failure all waiting callers get",
     "runtime/jackfield/catalog/offering.py": "making a package's catalog source",
     "runtime/jackfield/connections/connection_cache.py": "a mint of a connection type, whose failure all waiting callers get",

@@ -26,7 +26,6 @@ OTHERS = {
     "jackfield/connections/connection_cache.py": "one for each lease of a connection",
     "jackfield/kernel/shares.py": "the threads of the table",
     "jackfield/tracing.py": _ONE,
-    "jackfield_aws/bounded.py": _ONE,
     "jackfield_aws/machine/identity.py": _ONE,
     "jackfield_aws/s3/multipart.py": _OWN,
     "jackfield_aws/s3/transfers.py": _OWN,

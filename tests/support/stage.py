@@ -20,7 +20,6 @@ from typing import Any
 import pytest
 
 import jackfield.runtime
-import jackfield_aws.bounded
 import jackfield_aws.sessions
 import jackfield_store.runtime.runtime_pool
 from clocks import FakeClock, StillClock
@@ -181,8 +180,7 @@ def _hurry(patch: pytest.MonkeyPatch, clock: FakeClock) -> None:
     """Let the deadlines of all requests pass as soon as the fake AWS holds an answer back, or has
     begun to drip.
     """
-    watch, hold, drip, send, fill = (
-        jackfield_aws.bounded._WATCH,
+    hold, drip, send, fill = (
         Line.hold,
         Line.drip,
         Wire.send,
@@ -191,10 +189,7 @@ def _hurry(patch: pytest.MonkeyPatch, clock: FakeClock) -> None:
     limits: list[Limit] = []
 
     def end() -> None:
-        with watch._changed:
-            of_sockets = [deadline.remaining() for *_, deadline in watch._active.values()]
-            clock.advance(max([*of_sockets, *(limit() for limit in limits)], default=0.0))
-            watch._changed.notify()
+        clock.advance(max((limit() for limit in limits), default=0.0))
 
     def held(line: Line, seconds: float | None) -> bool:
         end()
@@ -229,7 +224,6 @@ def _hurry(patch: pytest.MonkeyPatch, clock: FakeClock) -> None:
                 if fault.kind != "late" or limit() <= 0:
                     raise
 
-    patch.setattr(jackfield_aws.bounded, "monotonic", clock.monotonic)
     patch.setattr(Line, "hold", held)
     patch.setattr(Line, "drip", dripped)
     patch.setattr(Wire, "send", sent)

@@ -19,13 +19,13 @@ from jackfield.connector import Apart, Call, Guard, Internal, InvalidConnection,
 from jackfield.connector.context import entered
 from jackfield.kernel.secrecy import SecretHolder
 from jackfield_aws.boto3_parts import BotocoreSession, Session, config_at, model_loader
-from jackfield_aws.bounded import bound
 from jackfield_aws.client_hooks import note_parsed, watch
 from jackfield_aws.endpoints import S3Settings
 from jackfield_aws.errors import AWS_ERRORS
 from jackfield_aws.keys import Keys
 from jackfield_aws.limits import CONNECT_TIMEOUT, READ_TIMEOUT
 from jackfield_aws.successes import is_safe
+from jackfield_aws.wire_session import use_wire
 
 _ONCE = Config(
     # total_max_attempts overrides AWS_MAX_ATTEMPTS
@@ -118,7 +118,7 @@ class _Bound(SecretHolder):
     def _watch(self, client: Any) -> None:
         service = client.meta.service_model.service_id.hyphenize()
         client.meta.events.unregister(f"needs-retry.{service}", unique_id=f"retry-config-{service}")
-        bound(client, self.clients.guard, "/endpoint")
+        use_wire(client, self.clients.guard, "/endpoint")
         watch(client, begins=True, announce=_announce, parsed=_parsed)
         make, home = client._make_api_call, _Home(client)
 

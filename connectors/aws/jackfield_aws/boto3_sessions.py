@@ -12,8 +12,8 @@ from botocore.config import Config
 from jackfield.connector import InvalidConnection, Lender, Lent
 from jackfield.kernel.secrecy import SecretHolder
 from jackfield_aws.boto3_parts import BotocoreSession, Session, config_at
-from jackfield_aws.bounded import bound
 from jackfield_aws.clients import AwsClients
+from jackfield_aws.wire_session import use_wire
 
 
 def boto3_session(
@@ -72,6 +72,6 @@ class _ForPrograms(SecretHolder):
 
         def watch(client: Any) -> None:
             if only_hosts is not None or not guard.internal:
-                bound(client, guard, "/endpoint", only_hosts)
+                use_wire(client, guard, "/endpoint", only_hosts)
 
         return watch

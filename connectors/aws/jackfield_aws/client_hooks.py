@@ -4,7 +4,6 @@ runtime.
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
@@ -14,13 +13,8 @@ from jackfield.connector import (
     Call,
     Detail,
     InvalidInput,
-    Sent,
-    Target,
-    Wire,
     current_call,
-    seen_exchange,
 )
-from jackfield.kernel.failures import OnFailure
 from jackfield_aws.agents import marked_agent
 from jackfield_aws.foreign_answers import check_answer
 from jackfield_aws.limits import current_deadline
@@ -52,10 +46,8 @@ def watch(
     ``before-send`` is botocore's last event before bytes leave. It is emitted in the caller's
     thread after signing, so a failed credential refresh precedes it.
     """
-    _observe(
-        client._endpoint.http_session,  # noqa: SLF001 (no event surrounds a request alone)
-        sees=begins and client.meta.service_model.service_name != "sts",
-    )
+    session = client._endpoint.http_session  # noqa: SLF001 (no event surrounds a request alone)
+    session.is_seen = begins and client.meta.service_model.service_name != "sts"
     events = client.meta.events
     host = urlsplit(client.meta.endpoint_url).netloc
     events.register_last("before-parse", partial(check_answer, host=host))
@@ -68,87 +60,6 @@ def watch(
         events.register_last("before-send", announce or _begin)  # also checks the deadline
         events.register("before-parse", _note_header)
         events.register("after-call", parsed or _note_parsed)
-
-
-def _observe(session: Any, *, sees: bool) -> None:
-    """Report each request to observing plugins once its response has arrived; ``sees`` also stores
-    it with the call's exchanges.
-    """
-    plain = partial(_sent, session.send)
-
-    def send(request: Any) -> Any:
-        return _seen(plain, request) if sees else plain(request)
-
-    def observed(request: Any) -> Any:
-        call = current_call()
-        if call is None or call.observe is None:
-            return send(request)
-        clock, status = call.deadline.clock, None
-        started = clock.time()
-        try:
-            response = send(request)
-            status = response.status_code
-        finally:
-            call.observe(
-                request.method, urlsplit(request.url).hostname or "", started, clock.time(), status
-            )
-        return response
-
-    session.send = observed
-
-
-def _sent(send: Callable[[Any], Any], request: Any) -> Any:
-    """Send a request; if a test replaces its server, send a copy to the replacement.
-
-    :raises InvalidConnection: if the test replaces only other servers.
-    """
-    parts = urlsplit(request.url)
-    place = Wire.stand_in(
-        Target(
-            parts.scheme,
-            parts.hostname or "",
-            parts.port or (80 if parts.scheme == "http" else 443),
-        )
-    )
-    if place is None:
-        return send(request)
-    from botocore.httpsession import URLLib3Session
-
-    sent = copy.copy(request)
-    sent.headers = copy.copy(request.headers)
-    sent.headers["Host"] = parts.netloc
-    sent.url = place + parts._replace(scheme="", netloc="").geturl()
-    return URLLib3Session().send(sent)
-
-
-def _seen(send: Callable[[Any], Any], request: Any) -> Any:
-    """Send a request, and store it with its response among the call's exchanges. A streamed
-    response's body is not stored.
-    """
-    exchange = seen_exchange(
-        request.method,
-        request.url,
-        [(_octets(name), _octets(value)) for name, value in request.headers.items()],
-    )
-    if exchange is None:
-        return send(request)
-    body = request.body
-    if isinstance(body, bytes | bytearray | str):
-        exchange.request.add(_octets(body))
-    exchange.sent = Sent.UNKNOWN
-    with OnFailure(exchange.ended, "no whole response"):
-        response = send(request)
-    exchange.answered(
-        response.status_code,
-        [(_octets(name), _octets(value)) for name, value in response.headers.items()],
-    )
-    if not request.stream_output:
-        exchange.answer.add(response.content)
-    return response
-
-
-def _octets(text: str | bytes | bytearray) -> bytes:
-    return text.encode("utf-8", "surrogatepass") if isinstance(text, str) else bytes(text)
 
 
 def _note_host(params: dict[str, Any], context: dict[str, Any], **_: object) -> None:

@@ -214,8 +214,7 @@ class AwsClients(SecretHolder):
         """
         from jackfield_aws.direct.public_files import read_public_file
 
-        guard = ANYWHERE if self._endpoint is None else self._context.guard
-        return read_public_file(self.client(service, region), guard, url, most)
+        return read_public_file(self.client(service, region), url, most)
 
     def endpoint_of(self, service: str) -> str | None:
         """Return the endpoint of ``service`` in the connection or the environment; None for AWS's

@@ -11,17 +11,31 @@ import json
 import zlib
 from http import HTTPStatus
 from typing import Any
+from urllib.parse import urlsplit
 
 from botocore.exceptions import HTTPClientError
 
-from jackfield.connector import Provider, Sent, TimedOut, TooCostly, Unavailable, check_price
+from jackfield.connector import (
+    Provider,
+    Rejected,
+    Sent,
+    TimedOut,
+    TooCostly,
+    Unavailable,
+    check_price,
+)
 from jackfield.connector.meanings import PAGES, Response, meaning_of
+from jackfield_aws.endpoints import is_of_aws
 from jackfield_aws.rows import BY_STATUS
 from jackfield_aws.successes import is_safe, missing_sign
 
 _PROTOCOLS = ("json", "rest-json")
 _REDIRECTED = 300
 """First HTTP status that is not a success."""
+_REDIRECTS = range(300, 400)
+_NOT_DONE = (301, 307, 308)
+"""Redirects that ask for the same request elsewhere, so nothing was done here (RFC 9110 §15.4)."""
+_LONGEST = 200
 _LOGIN_WANTED = HTTPStatus.PROXY_AUTHENTICATION_REQUIRED
 _OWN_MEANING = (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.NOT_IMPLEMENTED)
 """Statuses whose meaning does not depend on the sender: nothing was executed."""
@@ -35,14 +49,54 @@ def check_answer(
 
     :raises HTTPClientError: if a proxy refused the login. Also if the outcome is unclear: the
         response is too costly to parse, damaged, a page of HTML, or not the protocol's JSON. The
-        same for the success of a change that lacks what AWS always sends.
+        same for the success of a change that lacks what AWS always sends, and for a redirect of
+        an endpoint that is not AWS's.
     """
     status = response_dict["status_code"]
+    if status in _REDIRECTS and status != HTTPStatus.NOT_MODIFIED and not is_of_aws(host):
+        _check_redirect(response_dict, operation_model, host)
     if status == _LOGIN_WANTED:
         raise _login_wanted(operation_model.name)
     _check_form(response_dict, operation_model)
     if status < _REDIRECTED and not is_safe(operation_model.name):
         _check_sign(response_dict, operation_model, host)
+
+
+def _check_redirect(response_dict: dict[str, Any], operation_model: Any, host: str) -> None:
+    """Refuse a redirect that names no region. botocore would ask the redirecting endpoint for the
+    bucket's region, in up to 480 requests.
+    """
+    headers, status = response_dict["headers"], response_dict["status_code"]
+    place = headers.get("location", "")
+    if "x-amz-bucket-region" in headers or (response_dict["body"] and not place):
+        return
+    url = _origin_of(place)
+    where = "another address" if url is None or url.endswith(f"//{host}") else f"'{url}'"
+    name = "the address that it redirects to" if url is None else where
+    raise HTTPClientError(
+        error=Rejected(
+            f"{operation_model.name} was not carried out: the endpoint redirects to {where}"
+            if status in _NOT_DONE
+            else f"{operation_model.name} was redirected by the endpoint to {where}",
+            hint=f"Use {name} as the endpoint of the connection, or of AWS_ENDPOINT_URL.",
+            provider=Provider(http_status=status),
+            sent=Sent.REFUSED if status in _NOT_DONE else Sent.UNKNOWN,
+        )
+    )
+
+
+def _origin_of(place: str) -> str | None:
+    """Return scheme, host and port of an absolute URL; None for any other text."""
+    try:
+        parts = urlsplit(place)
+    except ValueError:
+        return None
+    host = parts.netloc.rpartition("@")[2]
+    return (
+        f"{parts.scheme}://{host}"[:_LONGEST]
+        if parts.scheme in ("http", "https") and host
+        else None
+    )
 
 
 def _check_form(response_dict: dict[str, Any], operation_model: Any) -> None:

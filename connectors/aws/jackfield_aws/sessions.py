@@ -221,7 +221,7 @@ def make_client(spec: ClientSpec, *, read_timeout: float = READ_TIMEOUT) -> Any:
     :raises InvalidConnection: if the endpoint is not a URL or may not be reached, or the machine
         needs an identity but has none.
     """
-    from jackfield_aws.bounded import bound
+    from jackfield_aws.wire_session import use_wire
 
     check_endpoint(spec)
     ambient = spec.identity if isinstance(spec.identity, Ambient) else None
@@ -241,7 +241,7 @@ def make_client(spec: ClientSpec, *, read_timeout: float = READ_TIMEOUT) -> Any:
     # botocore renames it, it merely stays registered.
     service = client.meta.service_model.service_id.hyphenize()
     client.meta.events.unregister(f"needs-retry.{service}", unique_id=f"retry-config-{service}")
-    bound(client, spec.guard, pointer_to_endpoint(spec))
+    use_wire(client, spec.guard, pointer_to_endpoint(spec))
     hush()
     return client
 

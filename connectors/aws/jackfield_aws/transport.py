@@ -6,10 +6,8 @@ from __future__ import annotations
 
 import binascii
 import re
-import socket
 import ssl
 from collections.abc import Iterator, Mapping
-from types import TracebackType
 from typing import cast
 from urllib.parse import SplitResult, urlsplit
 
@@ -84,10 +82,6 @@ _NO_RESOLVER = _Fault(
     "Check the resolver of this machine (/etc/resolv.conf). The name may well exist.",
     ended=True,
 )
-_NOT_MADE: Mapping[type[OSError], _Fault] = {
-    socket.gaierror: _NO_ADDRESS,
-    ConnectionRefusedError: _REFUSED,
-}
 _LATE = _Fault(Unavailable, "{host} could not be reached in time", _NETWORK, ended=True)
 _HANDSHAKE = _Fault(
     Unavailable,
@@ -95,14 +89,11 @@ _HANDSHAKE = _Fault(
     "Check the endpoint's scheme and port, and any proxy in between.",
     ended=True,
 )
-_TUNNEL = _Fault(
+_AT_PROXY = _Fault(
     Unavailable,
     "the proxy refused to connect to {host}",
-    "Check HTTPS_PROXY, NO_PROXY and the proxy's own log.",
+    "AWS was not asked. Check HTTPS_PROXY, NO_PROXY and the proxy's own log.",
     ended=True,
-)
-_AT_PROXY = replace(
-    _TUNNEL, hint="AWS was not asked. Check HTTPS_PROXY, NO_PROXY and the proxy's own log."
 )
 _PROXY_LOGIN = _Fault(
     Unavailable,
@@ -180,20 +171,6 @@ _BAD_BUNDLE = _Fault(
     "file in PEM form, or unset it.",
     path="",
 )
-_NO_TUNNEL = "Tunnel connection failed: 407"
-"""http.client's message that a proxy requires a login."""
-_STEPS: Mapping[str, _Fault] = {
-    "_tunnel": _TUNNEL,
-    "do_handshake": _HANDSHAKE,
-    "putheader": _UNSENDABLE,
-    "_get_proxy_manager": _BAD_PROXY,
-}
-"""Faults by the function of http.client, ssl or botocore in which a connection broke before the
-request.
-"""
-_UNREADABLE = (FileNotFoundError, IsADirectoryError, PermissionError)
-_CERTIFICATES = "X509"
-"""Name of OpenSSL's part that reads certificates."""
 _NO_HEADER = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 """Characters not allowed in a header line (RFC 9110 §5.5); http.client reports them only once the
 request counts as begun.
@@ -294,7 +271,8 @@ _FAULTS: Mapping[str, _Fault] = {
 }
 """Faults by exception class name, nearest ancestor first: importing the classes would import
 botocore. botocore's messages are never repeated, since they quote header lines (keys, tokens) and
-values. Event streams raise urllib3's errors unchanged, whose base is ``HTTPError``.
+values. Over a proxy that requires TLS, event streams raise urllib3's errors, whose base is
+``HTTPError``.
 """
 _WIRE_FAULTS: Mapping[str, tuple[str, _Fault]] = {
     "resolve": ("EndpointConnectionError", _NO_ADDRESS),
@@ -329,11 +307,11 @@ def explain_transport(error: Exception) -> JackfieldError | None:
     Call it while the attempt's deadline is set (``current_deadline``): failures that the deadline
     caused are reported as such.
     """
-    refused = next(
+    guarded = next(
         (cause for cause in _causes(error) if isinstance(cause, InvalidConnection)), None
     )
-    if refused is not None:  # the guard's refusal, raised just before connecting
-        return refused
+    if guarded is not None:  # the guard's refusal, raised just before connecting
+        return guarded
     inner = getattr(error, "kwargs", {}).get("error")
     # the response is too large or not AWS's, or the wire's failure is explained already
     if isinstance(inner, JackfieldError):
@@ -348,9 +326,13 @@ def explain_transport(error: Exception) -> JackfieldError | None:
         return None
     if fault is _DAMAGED and _NO_ALGORITHM in str(error):
         fault = _UNKNOWN_CHECKSUM
-    seen, place = _sharpened(fault, error), _place(error)
-    # a handshake may time out as well, and botocore says no more than that it ended
-    return _late(seen, fault.sent, place) or _error_from(seen, place)
+    refused = next(
+        (cause for cause in _causes(error) if isinstance(cause, ssl.SSLCertVerificationError)), None
+    )
+    if fault is _CUT and refused is not None:  # over a proxy that requires TLS
+        fault = _refused_certificate(no_handshake(refused))
+    place = urlsplit(str(getattr(error, "kwargs", {}).get("endpoint_url") or ""))
+    return _late(fault, fault.sent, place) or _error_from(fault, place)
 
 
 def raised_by_wire(fault: WireFault | JackfieldError, url: str) -> Exception:
@@ -410,54 +392,6 @@ def _error_from(fault: _Fault, place: SplitResult) -> JackfieldError:
     details = [] if fault.path is None else [Detail(fault.path, message)]
     return fault.kind(
         message, details=details, hint=fault.hint, sent=fault.sent, repeatable=fault.repeatable
-    )
-
-
-def _place(error: Exception) -> SplitResult:
-    return urlsplit(str(getattr(error, "kwargs", {}).get("endpoint_url") or ""))
-
-
-def _sharpened(fault: _Fault, error: Exception) -> _Fault:
-    """Return a more exact fault for a connection that broke or failed, from the exception's causes.
-    A failure while connecting precedes the request's first byte.
-
-    A handshake that only takes too long stays a read timeout, and in doubt.
-    """
-    causes = list(_causes(error))
-    if fault in (_PROXY, _TUNNEL, _CUT) and any(
-        str(cause).startswith(_NO_TUNNEL) for cause in causes if isinstance(cause, OSError)
-    ):
-        at = urlsplit(str(getattr(error, "kwargs", {}).get("proxy_url") or ""))
-        return _refused_by_proxy(_PROXY_LOGIN, f"'{at.netloc.rpartition('@')[2]}' answered 407")
-    if fault is _UNREACHABLE:
-        reason = next(
-            (
-                reason
-                for kind, reason in _NOT_MADE.items()
-                if any(isinstance(cause, kind) for cause in causes)
-            ),
-            fault,
-        )
-        silent = reason is _NO_ADDRESS and any(
-            getattr(cause, "errno", None) == socket.EAI_AGAIN for cause in causes
-        )
-        return _NO_RESOLVER if silent else reason
-    if fault is not _CUT:
-        return fault
-    refused = next(
-        (cause for cause in causes if isinstance(cause, ssl.SSLCertVerificationError)), None
-    )
-    if refused is not None:
-        return _refused_certificate(no_handshake(refused))
-    if any(
-        isinstance(cause, _UNREADABLE) or getattr(cause, "library", None) == _CERTIFICATES
-        for cause in causes
-    ):
-        return _BAD_BUNDLE
-    steps = {name for cause in causes for name in _functions(cause.__traceback__)}
-    slow = any(isinstance(cause, TimeoutError) for cause in causes)
-    return next(
-        (found for step, found in _STEPS.items() if step in steps), _SLOW if slow else fault
     )
 
 
@@ -524,9 +458,3 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
                 *getattr(current, "kwargs", {}).values(),
             )
             waiting.extend(item for item in inner if isinstance(item, BaseException))
-
-
-def _functions(traceback: TracebackType | None) -> Iterator[str]:
-    while traceback is not None:
-        yield traceback.tb_frame.f_code.co_name
-        traceback = traceback.tb_next

@@ -18,7 +18,7 @@ from botocore.exceptions import BotoCoreError
 from jackfield.connector import ANYWHERE
 from jackfield_aws.direct import light, qualify, requests, signing
 from jackfield_aws.direct import parts as botocore_parts
-from jackfield_aws.direct.wires import reach_of
+from jackfield_aws.direct.wires import Reach
 from jackfield_aws.keys import Keys
 from jackfield_aws.service_models import find_by_name
 from jackfield_aws.sessions import ClientSpec
@@ -130,7 +130,7 @@ def _compare(tally: Tally, client: Any, name: str, made: Any) -> None:
         builder = requests.Requests(made[0])
     else:
         builder = requests.Requests(
-            botocore_parts.service_of(client, reach_of(client, ANYWHERE, "", 60.0))
+            botocore_parts.service_of(client, Reach(None, ANYWHERE, "", 60.0))
         )
     for whole in (True, False):
         given = sample(model.input_shape, whole=whole) if model.input_shape else {}

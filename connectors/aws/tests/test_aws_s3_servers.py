@@ -184,3 +184,34 @@ def test_a_connection_says_which_checksums_are_sent(
             if name.lower() == "x-amz-trailer"
         }
     assert {name for name in sent | trailer if name.startswith("x-amz-checksum-")} == names
+
+
+_REDIRECTED = [
+    (301, "rejected", "failed"),
+    (302, "in_doubt", "in_doubt"),
+    (307, "rejected", "failed"),
+    (308, "rejected", "failed"),
+]
+
+
+@pytest.mark.parametrize(("status", "code", "ended"), _REDIRECTED)
+@pytest.mark.parametrize("body", [b"", b"<html>Moved</html>"])
+def test_a_redirect_of_an_endpoint_is_final(
+    tmp_path: Path, status: int, code: str, ended: str, body: bytes
+) -> None:
+    """An endpoint that redirects without a region gets one request of each call, and its answer
+    names the endpoint to use. A write is in doubt where the status does not say that it was not
+    carried out.
+    """
+    moved = Answer(status=status, content=body, headers={"Location": "https://store.example/b/k"})
+    with Provider([moved]) as provider, opened(tmp_path, endpoint=provider.url) as call:
+        found = call("headObject", Bucket="b", Key="k")
+        assert len(provider.requests) == 1
+        assert found.error is not None
+        assert found.error.code == "rejected"
+        assert "Use 'https://store.example' as the endpoint" in (found.error.hint or "")
+        written = call("createMultipartUpload", Bucket="b", Key="k")
+        assert len(provider.requests) == 2
+        assert written.error is not None
+        assert (written.error.code, written.status) == (code, ended)
+        assert "store.example" in f"{written.error.message} {written.error.hint}"

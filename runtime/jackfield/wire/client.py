@@ -131,15 +131,6 @@ class Wire(SecretHolder):
         self._settings = settings
         self._pool = Pool(settings.kept, settings.idle)
 
-    @staticmethod
-    def stand_in(_target: Target) -> str | None:
-        """Return the substitute server's address for a target, for clients with their own
-        connections. None means the target itself; only a test that mocks servers returns another.
-
-        :raises InvalidConnection: if the test mocks other servers.
-        """
-        return None
-
     def send(
         self,
         method: str,
@@ -216,9 +207,7 @@ class Wire(SecretHolder):
             again = rest is None
             while True:
                 whole = self._started(connection, target, first, limit)
-                whole = whole and (
-                    rest is None or all(connection.write_on(piece, limit) for piece in rest)
-                )
+                whole = whole and (rest is None or _written(connection, rest, fields, limit))
                 reply = self._reply(connection, target, method, limit, whole, proxy)
                 if reply.status != _MISDIRECTED or not again:
                     return reply
@@ -281,6 +270,13 @@ class Wire(SecretHolder):
         if not whole and reply.status < _REDIRECTION:
             raise WireFault(Kind.CUT, Sent.UNKNOWN, "it answered before it had read the request")
         return reply
+
+
+def _written(connection: Connection, body: Iterable[bytes], fields: Fields, limit: Limit) -> bool:
+    """Write a body; return False if the server refuses it, or has answered without it."""
+    if b"100-continue" in values_of(fields, b"expect") and not connection.asks_for_body(limit):
+        return False
+    return all(connection.write_on(piece, limit) for piece in body)
 
 
 def _framed(body: Iterable[bytes], fields: Fields) -> Iterator[bytes]:

@@ -63,6 +63,9 @@ _INTERIM = re.compile(rb"HTTP/1\.[01] 1(?!01)")
 """Regular expression of the beginning of an interim response; 101 would switch protocols, which no
 request asks for.
 """
+_CONTINUE = re.compile(rb"HTTP/1\.[01] 100\b")
+_ASKED = 1.0
+"""Seconds to wait for a server to ask for a body."""
 _MOST_INTERIM = 1_000
 _GOES_ON = re.compile(rb"HTTP/1\.[01] [12]")
 _ANY_SUCCESS = b"HTTP/1.1 2"
@@ -269,6 +272,35 @@ class Connection:
         return not _GOES_ON.match(
             self.buffer[: len(_ANY_SUCCESS)] + _ANY_SUCCESS[len(self.buffer) :]
         )
+
+    def asks_for_body(self, limit: Limit) -> bool:
+        """Wait until the server asks for the body of a request with ``Expect: 100-continue``, or
+        for a second, since it may not know that. Return False if it has answered without the body,
+        or closed the connection (RFC 9110 §10.1.1).
+
+        :raises WireFault: if the connection breaks, or the deadline passes.
+        """
+        end = monotonic() + _ASKED
+
+        def briefly() -> float:
+            return min(limit(), end - monotonic())
+
+        while True:
+            if _INTERIM.match(self.buffer) and (size := head_end(self.buffer, 0)):
+                head = self.take(size)
+                framing_of(read_head(head)[2])
+                if _CONTINUE.match(head):
+                    return True
+            elif len(self.buffer) >= len(_ANY_SUCCESS) and not _INTERIM.match(self.buffer):
+                return False
+            else:
+                try:
+                    if not self.fill(limit if self.buffer else briefly):
+                        return False
+                except WireFault as fault:
+                    if fault.kind is not Kind.LATE or limit() <= 0:
+                        raise
+                    return True
 
     def head(self, limit: Limit) -> bytes:
         """Return the head of a final response, with its empty line. Interim responses are skipped.

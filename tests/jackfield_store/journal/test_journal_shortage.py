@@ -25,8 +25,6 @@ from jackfield.invocation import Invocation, Meta, Result
 from jackfield.invocation.claimed import Claimed
 from jackfield.invocation.entry import Draft, Entry
 from jackfield.kernel.errors import InvalidOutput, Unavailable
-from jackfield_aws import bounded
-from jackfield_aws.bounded import Watch
 from jackfield_store.database import Database, StatementInvalid, Transaction, open_database
 from jackfield_store.journal import Journal, Queue
 from jackfield_store.journal.instance import Instance
@@ -356,7 +354,7 @@ def test_a_shortage_before_the_final_dot_is_not_a_doubt(place: str) -> None:
         assert len(stand.server.received) == 1
 
 
-_SIGNING, _THREAD = "botocore.auth.SigV4Auth.add_auth", "jackfield_aws.bounded.threading"
+_SIGNING = "botocore.auth.SigV4Auth.add_auth"
 _DIRECT, _RESOLVING = (
     "jackfield_aws.direct.signing.Signer.sign",
     "jackfield.wire.guard.Guard.resolve",
@@ -372,14 +370,13 @@ _DIRECT, _RESOLVING = (
         (_RESOLVING, OSError(errno.EMFILE, "Too many open files")),
         (_SIGNING, MemoryError()),
         (_SIGNING, OSError(errno.EMFILE, "Too many open files")),
-        (_THREAD, RuntimeError("can't start new thread")),
         ("jackfield.wire.addresses._resolved", MemoryError()),
     ],
 )
 def test_a_shortage_before_the_first_byte_is_not_a_doubt(
     aws: FakeAws, place: str, error: Exception, monkeypatch: pytest.MonkeyPatch, clock: FakeClock
 ) -> None:
-    """A write that found no memory, thread or descriptor before it was sent has failed, can be sent
+    """A write that found no memory or descriptor before it was sent has failed, can be sent
     again, and holds no key.
     """
     monkeypatch.setenv("JACKFIELD_AWS_DIRECT", str(int(place in (_DIRECT, _RESOLVING))))
@@ -388,11 +385,7 @@ def test_a_shortage_before_the_first_byte_is_not_a_doubt(
     with Jackfield(
         connections=[connection(aws.url)], database_url="none", clock=clock
     ) as jackfield:
-        if place == _THREAD:  # whose thread runs already otherwise
-            monkeypatch.setattr(bounded, "_WATCH", Watch())
-        broken = mock.Mock(side_effect=error)
-        broken.Thread.return_value.start.side_effect = error
-        with mock.patch(place, broken):
+        with mock.patch(place, side_effect=error):
             result = jackfield.invoke(plain)
         assert (result.status, result.error.code if result.error else None) == (
             "failed",

@@ -16,7 +16,7 @@ from jackfield_aws.direct.parts import service_of
 from jackfield_aws.direct.switch import is_on
 from jackfield_aws.direct.wires import reach_of
 from jackfield_aws.limits import READ_TIMEOUT
-from jackfield_aws.sessions import ClientSpec, check_endpoint, make_client, pointer_to_endpoint
+from jackfield_aws.sessions import ClientSpec, check_endpoint, make_client
 
 
 def open_client(spec: ClientSpec, *, begins: bool, read_timeout: float = READ_TIMEOUT) -> Any:
@@ -38,9 +38,7 @@ def open_client(spec: ClientSpec, *, begins: bool, read_timeout: float = READ_TI
     if light is not None:
         return DirectClient(Calls(light[0], make, light[1], begins=begins))
     client = make()
-    service = service_of(
-        client, reach_of(client, spec.guard, pointer_to_endpoint(spec), read_timeout)
-    )
+    service = service_of(client, reach_of(client))
     calls = Calls(service, lambda: client, (), begins=begins)
     calls.client()
     return DirectClient(calls)

@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import urlsplit
 
-from jackfield.connector import Guard, JackfieldError, Sent, Target, Unavailable, WireFault
+from jackfield.connector import JackfieldError, Sent, Target, Unavailable, WireFault
 from jackfield.kernel.clock import monotonic
 from jackfield_aws.direct.wires import PORTS, reach_of
 from jackfield_aws.limits import current_deadline
@@ -17,9 +17,9 @@ _SECONDS = 5.0
 _OK = 200
 
 
-def read_public_file(client: Any, guard: Guard, url: str, most: int) -> bytes:
-    """Fetch ``url`` with a client's proxy and certificate authorities, within 5 seconds. Redirects
-    are not followed.
+def read_public_file(client: Any, url: str, most: int) -> bytes:
+    """Fetch ``url`` with a client's proxy and certificate authorities, within 5 seconds.
+    Redirects are not followed.
 
     :raises JackfieldError: if it cannot be fetched, is larger than ``most`` bytes, or the guard
         refuses the host.
@@ -34,7 +34,7 @@ def read_public_file(client: Any, guard: Guard, url: str, most: int) -> bytes:
         return left if deadline is None else min(left, deadline.remaining())
 
     try:
-        wire = reach_of(client, guard, "/endpoint", _SECONDS).wire(url)
+        wire = reach_of(client).wire(url)
         reply = wire.send("GET", target, place.path.encode(), fields, None, limit, lambda: None)
         if reply.status != _OK:
             reply.close()

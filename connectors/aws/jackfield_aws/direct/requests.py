@@ -18,7 +18,7 @@ from jackfield_aws.agents import marked_agent
 from jackfield_aws.direct.parts import Service
 from jackfield_aws.direct.qualify import Verdict
 from jackfield_aws.direct.signing import Credentials, Scope, Signer
-from jackfield_aws.direct.wires import PORTS
+from jackfield_aws.direct.wires import server
 from jackfield_aws.successes import is_safe
 
 _MOST_ENDPOINTS = 1_000
@@ -76,7 +76,7 @@ class Endpoint:
         """Return the server and the Host field for ``prefix`` before the endpoint's host, as an
         input's value may require.
         """
-        return _server(self.scheme, prefix + self.name, self.port)
+        return server(self.scheme, prefix + self.name, self.port)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -209,7 +209,7 @@ class Requests:
         except LookupError as error:
             raise Unfit(str(error)) from None
         parts = urlsplit(found.url)
-        target, host = _server(parts.scheme, parts.hostname or "", parts.port)
+        target, host = server(parts.scheme, parts.hostname or "", parts.port)
         headers = dict(found.headers)
         return Endpoint(
             parts.scheme,
@@ -223,14 +223,6 @@ class Requests:
             host,
             wire,
         )
-
-
-def _server(scheme: str, name: str, port: int | None) -> tuple[Target, str]:
-    name, default = name.lower(), PORTS.get(scheme, 0)
-    host = f"[{name}]" if ":" in name else name
-    if port is not None and port != default:
-        host = f"{host}:{port}"
-    return Target(scheme, name, port or default), host
 
 
 def _address(endpoint: Endpoint, path: str, parameters: Any) -> tuple[str, str]:

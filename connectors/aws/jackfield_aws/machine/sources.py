@@ -16,15 +16,15 @@ from typing import Any
 
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
-from botocore.httpsession import ProxyConfiguration
 
-from jackfield.connector import Deadline
+from jackfield.connector import ANYWHERE, Deadline
 from jackfield.kernel.dataclass import dataclass
 from jackfield.kernel.secrecy import SecretHolder
-from jackfield_aws.bounded import POOLS, bound
 from jackfield_aws.client_hooks import watch
+from jackfield_aws.direct.wires import Reach
 from jackfield_aws.keys import Keys
 from jackfield_aws.limits import CONNECT_TIMEOUT, current_deadline
+from jackfield_aws.wire_session import WireSession, use_wire
 
 WEB_IDENTITY, ROLE, SSO, LOGIN = "assume-role-with-web-identity", "assume-role", "sso", "login"
 PROCESS, CONTAINER, INSTANCE, ENVIRONMENT = "custom-process", "container-role", "iam-role", "env"
@@ -178,7 +178,7 @@ class Sources:
 
         def made(*given: Any, **named: Any) -> Any:
             client = create(*given, **named)
-            bound(client)
+            use_wire(client)
             watch(client, begins=False)
             client._make_api_call = self._observed(client._make_api_call)
             return client
@@ -240,9 +240,7 @@ class Sources:
 
 
 def _metadata(session: Any) -> Metadata:
-    session._pool_classes_by_scheme.update(POOLS)
-    session._proxy_config = ProxyConfiguration()  # of this machine: a proxy would ask its own
-    return Metadata(session)
+    return Metadata(WireSession(Reach(None, ANYWHERE, "", session._timeout, proxied=False)))
 
 
 def _is_there(service: Metadata) -> bool:

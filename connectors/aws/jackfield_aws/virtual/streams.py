@@ -6,14 +6,12 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Mapping
-from functools import partial
 from typing import Any
 
 from botocore.exceptions import ClientError, EventStreamError
 
 from jackfield.connector import JackfieldError, Sent, Unavailable, current_call
 from jackfield.kernel.dataclass import dataclass
-from jackfield_aws.bounded import shut_down
 from jackfield_aws.json_answers import cleaned
 
 _REFUSED = 400
@@ -79,7 +77,7 @@ class EventStream:
         found, call = list[Any](), current_call()
         with contextlib.closing(stream):
             if call is not None:
-                call.events.closes(partial(shut_down, stream))
+                call.events.closes(stream._raw_stream.shutdown)  # noqa: SLF001 (no other way)
             try:
                 for event in self._bounded(stream):
                     found.append(cleaned(event))

@@ -48,9 +48,6 @@ def mocked(server: str, *script: Step | Script | Mapping[str, Step]) -> Iterator
     with (
         Provider(_named(played) if wanted.host.endswith(_AWS) else played) as provider,
         mock.patch.object(Wire, "send", _sending(wanted, provider, Wire.send)),
-        mock.patch.object(
-            Wire, "stand_in", staticmethod(_standing_in(wanted, provider, Wire.stand_in))
-        ),
         offline(lambda _host: None, _WHY),
     ):
         yield provider
@@ -93,24 +90,6 @@ def _sending(wanted: Target, provider: Provider, before: Callable[..., Any]) -> 
 
     send.inner = before  # type: ignore[attr-defined]
     return send
-
-
-def _standing_in(
-    wanted: Target, provider: Provider, before: Callable[[Target], str | None]
-) -> Callable[[Target], str | None]:
-    """Return a function that names the provider in place of ``wanted``, and calls ``before`` for
-    other servers.
-    """
-
-    def stand_in(target: Target) -> str | None:
-        if _is_same(target, wanted):
-            return provider.url
-        if not is_loopback(target.host) and not hasattr(before, "inner"):
-            raise _not_mocked(target)
-        return before(target)
-
-    stand_in.inner = before  # type: ignore[attr-defined]
-    return stand_in
 
 
 def _is_same(target: Target, wanted: Target) -> bool:
