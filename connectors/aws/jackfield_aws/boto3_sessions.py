@@ -12,6 +12,7 @@ from botocore.config import Config
 from jackfield.connector import InvalidConnection, Lender, Lent
 from jackfield.kernel.secrecy import SecretHolder
 from jackfield_aws.boto3_parts import BotocoreSession, Session, config_at
+from jackfield_aws.client_hooks import use_md5
 from jackfield_aws.clients import AwsClients
 from jackfield_aws.wire_session import use_wire
 
@@ -71,6 +72,7 @@ class _ForPrograms(SecretHolder):
         guard, only_hosts = clients.guard, clients.only_hosts
 
         def watch(client: Any) -> None:
+            use_md5(client)
             if only_hosts is not None or not guard.internal:
                 use_wire(client, guard, "/endpoint", only_hosts)
 

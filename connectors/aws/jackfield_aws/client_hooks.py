@@ -16,6 +16,7 @@ from jackfield.connector import (
     current_call,
 )
 from jackfield_aws.agents import marked_agent
+from jackfield_aws.endpoints import is_of_aws
 from jackfield_aws.foreign_answers import check_answer
 from jackfield_aws.limits import current_deadline
 from jackfield_aws.successes import is_safe
@@ -48,6 +49,7 @@ def watch(
     """
     session = client._endpoint.http_session  # noqa: SLF001 (no event surrounds a request alone)
     session.is_seen = begins and client.meta.service_model.service_name != "sts"
+    use_md5(client)
     events = client.meta.events
     host = urlsplit(client.meta.endpoint_url).netloc
     events.register_last("before-parse", partial(check_answer, host=host))
@@ -60,6 +62,28 @@ def watch(
         events.register_last("before-send", announce or _begin)  # also checks the deadline
         events.register("before-parse", _note_header)
         events.register("after-call", parsed or _note_parsed)
+
+
+def use_md5(client: Any) -> None:
+    """Make requests that must have a checksum carry an MD5, if ``client`` speaks S3 to another
+    server than AWS's and sends only required checksums: such servers know no newer ones.
+    """
+    needed = client.meta.config.request_checksum_calculation == "when_required"
+    if needed and not is_of_aws(urlsplit(client.meta.endpoint_url).netloc):
+        client.meta.events.register("before-call.s3", _choose_md5)
+
+
+def _choose_md5(params: dict[str, Any], context: dict[str, Any], **_: object) -> None:
+    checksum = context.get("checksum", {})
+    is_chosen = "x-amz-sdk-checksum-algorithm" in params["headers"]  # by the caller
+    if "request_algorithm" in checksum and not is_chosen:
+        from jackfield_aws.s3.parts import md5_text
+
+        del checksum["request_algorithm"]
+        checksum.pop("request_algorithm_header", None)
+        body = params["body"]
+        content = body.encode() if isinstance(body, str) else bytes(body)
+        params["headers"]["Content-MD5"] = md5_text(content)
 
 
 def _note_host(params: dict[str, Any], context: dict[str, Any], **_: object) -> None:

@@ -10,6 +10,7 @@ import re
 import shutil
 import subprocess
 import sys
+from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,8 +19,12 @@ from urllib.request import ProxyHandler, Request, build_opener
 
 import pytest
 
+from aws_opening import Opener
+from aws_parity import sample
 from jackfield import Jackfield, Result
+from jackfield.connector.context import entered
 from jackfield.testing import Answer, Provider
+from jackfield_aws import ApiKeySecret
 from moto_rig import EVERYTHING, offer
 from moto_server import moto_server
 from s3_sink import made
@@ -215,3 +220,32 @@ def test_a_redirect_of_an_endpoint_is_final(
         assert written.error is not None
         assert (written.error.code, written.status) == (code, ended)
         assert "store.example" in f"{written.error.message} {written.error.hint}"
+
+
+def test_every_required_checksum_is_an_md5(opener: Opener) -> None:
+    """With ``whenRequired``, each operation whose model requires a checksum sends the MD5 of its
+    body, and no newer checksum, unless the caller names one.
+    """
+    with Provider([Answer(content=b"", headers={"Content-Type": "text/xml"})]) as provider:
+        values = {**VALUES, "endpoint": provider.url, "s3Checksums": "whenRequired"}
+        clients = ApiKeySecret.model_validate(values).open(opener.context())
+        client = clients.client("s3", "garage")
+        model, asked = client.meta.service_model, 0
+        for name in model.operation_names:
+            operation = model.operation_model(name)
+            required = operation.http_checksum.get("requestChecksumRequired")
+            if not (required or operation.http_checksum_required):
+                continue
+            given = {**sample(operation.input_shape, whole=False), "Bucket": "bucket"}
+            with entered(opener.context().call):
+                client._make_api_call(name, given)
+            sent, asked = provider.requests[-1], asked + 1
+            assert len(provider.requests) == asked
+            digest = hashlib.md5(sent.body, usedforsecurity=False).digest()
+            assert sent.headers["Content-MD5"] == b64encode(digest).decode(), name
+            assert not [one for one in sent.headers if "checksum" in one.lower()], name
+        assert asked > 20
+        with entered(opener.context().call):
+            named = {"Delete": {"Objects": [{"Key": "k"}]}, "ChecksumAlgorithm": "SHA256"}
+            client.delete_objects(Bucket="bucket", **named)
+        assert "x-amz-checksum-sha256" in provider.requests[-1].headers
