@@ -78,3 +78,37 @@ def test_each_row_of_a_file_counts(tmp_path: Path, key: str, errors: Json, row: 
     error = result.to_json()["error"]
     assert error["code"] == row["error"], error
     assert error["hint"] == row.get("hint", error["hint"])
+
+
+_OWN = {
+    "excel": "the end of a long operation, which comes with the status 200",
+    "google-cloud-storage": "holds and retention of objects",
+    "youtube": "limits of playlists",
+}
+"""Services of a family with codes of their own, with what these are about."""
+_TABLES = {"google": "google", "microsoft": "graph"}
+"""Tables of errors by family of sign-ins."""
+
+
+def _own_errors(key: str) -> Json:
+    given = services()[key].about.get("errors") or {}
+    return given if isinstance(given, dict) else {"like": given}
+
+
+def test_a_family_has_one_table_of_codes() -> None:
+    """What one service of a provider knows, its neighbours know, but for codes of what they do not
+    have.
+    """
+    families = {
+        key: {one.get("family") for one in service.about["signIns"].values()} & _TABLES.keys()
+        for key, service in services().items()
+    }
+    members = {key: _own_errors(key) for key, found in families.items() if found}
+    assert len(members) > 15
+    assert {key: errors.get("like") for key, errors in members.items()} == {
+        key: _TABLES[family] for key, found in families.items() for family in found
+    }
+    with_codes = {
+        key for key, one in members.items() if any("codes" in row for row in one.get("rows", ()))
+    }
+    assert with_codes == {*_OWN}
