@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import parse_qsl, unquote
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from http_rig import Cache, attempt
@@ -292,3 +292,21 @@ def test_objects_in_multipart_bodies_have_a_media_type() -> None:
     assert 'name="a"\r\nContent-Type: application/json\r\n\r\n{"x":1}' in text
     assert 'name="b"\r\nContent-Type: text/csv\r\n\r\n1,2' in text
     assert 'name="c"\r\n\r\nt' in text
+
+
+@given(value=st.text("a'! %é", min_size=1, max_size=12))
+@settings(_FEW, max_examples=25)
+@example(value="it's")
+@example(value="'My Sheet'!A1")
+def test_a_value_within_quotation_marks_is_a_literal(server: Provider, value: str) -> None:
+    """Read as OData reads it, the literal in the address is the value, and nothing follows it."""
+    rows = [{"input": "words", "in": "path"}, {"input": "id", "in": "path"}]
+    asked = sent(
+        server, {"words": value, "id": "it's"}, *rows, path="/drive/{id}/search(q='{words}')/x"
+    )
+    path = unquote(asked.path)
+    assert path.startswith("/v1/drive/it's/search(q='")
+    assert path.endswith("')/x")
+    literal = path.removeprefix("/v1/drive/it's/search(q='").removesuffix("')/x")
+    assert "'" not in literal.replace("''", "")
+    assert literal.replace("''", "'") == value
