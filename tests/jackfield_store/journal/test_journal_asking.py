@@ -6,6 +6,8 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +15,7 @@ import pytest
 from clocks import time_passes
 from jackfield.callers import Caller, Rules
 from jackfield.connector import JackfieldError, Sent, Unavailable, current_call
+from jackfield.kernel.clock import iso
 from jackfield_store.database import open_database
 from jackfield_store.journal import Queue
 from scripted import Gate, Panel, Reply, Script, invocation, runtime, scripted
@@ -61,6 +64,21 @@ def lost(board: Panel, provider: Provider, **members: Any) -> str:
     assert doubt.status == "in_doubt"
     provider.asked = 0
     return doubt.meta.invocation_id
+
+
+@contextmanager
+def changed(
+    provider: Provider, database_url: str, folder: Path, version: str = "1.0.0", **options: Any
+) -> Iterator[Panel]:
+    """A runtime over a database that another may have used, after it."""
+    open_database(database_url, migrate=True).close()
+    connector = scripted(
+        Script(Reply(provider)), effect="idempotent", idempotent_by="key", key_kept=KEPT
+    )
+    connector.version = version
+    folder.mkdir()
+    with runtime(folder, connector, database_url=database_url, **options) as board:
+        yield board
 
 
 def refusal(board: Panel, identifier: str, **how: Any) -> tuple[str, str]:
@@ -208,3 +226,57 @@ def test_two_ask_at_once_and_one_sends(board: Panel, provider: Provider) -> None
     gate.open.set()
     first.join()
     assert (provider.asked, entry(board, identifier).status) == (1, "succeeded")
+
+
+def test_not_after_its_time(board: Panel, provider: Provider) -> None:
+    """A call's ``notAfter`` holds for the repeat, though the provider still knows the key."""
+    until = iso(board.clock.time() + 300.0)
+    board.jackfield.enqueue(invocation(timeoutSeconds=SHARE, notAfter=until))
+    (claimed,) = Queue(board.jackfield.storage.database).claim(10)
+    identifier = board.jackfield.run(claimed).meta.invocation_id
+    provider.asked = 0
+    time_passes(301.0, board.clock, board.jackfield.storage.database)
+    assert refusal(board, identifier) == ("invalid_invocation", "/notAfter")
+    assert provider.asked == 0
+
+
+def test_a_cancelled_one_is_not_asked(board: Panel, provider: Provider) -> None:
+    """Whoever has cancelled the call while it ran does not want its effect."""
+    lost_answer, names = provider.answer, list[str]()
+
+    def cancelled() -> Any:
+        assert board.jackfield.journal is not None
+        ((running,), _) = board.jackfield.journal.entries(limit=1)
+        names.append(running.id)
+        board.jackfield.cancel(running.id)
+        return lost_answer
+
+    provider.answer = cancelled
+    assert board.jackfield.invoke(invocation(timeoutSeconds=SHARE)).status == "in_doubt"
+    provider.asked = 0
+    assert refusal(board, names[0]) == ("invalid_invocation", "/cancelRequestedAt")
+    assert provider.asked == 0
+
+
+@pytest.mark.parametrize("key", [{}, {"idempotencyKey": "order-1"}], ids=["derived", "own"])
+def test_over_another_account_nothing_is_sent(
+    provider: Provider, database_url: str, tmp_path: Path, key: Any
+) -> None:
+    """A provider knows the keys of an account. Another token may be of another account."""
+    other = {"front": {"type": "stage/key", "values": {"token": "an0ther-token"}}}
+    with changed(provider, database_url, tmp_path / "first") as board:
+        identifier = lost(board, provider, **key)
+    with changed(provider, database_url, tmp_path / "second", connections=other) as board:
+        assert refusal(board, identifier) == ("invalid_invocation", "/connection")
+        assert (entry(board, identifier).status, provider.asked) == ("in_doubt", 0)
+
+
+def test_another_version_of_the_connector_sends_nothing(
+    provider: Provider, database_url: str, tmp_path: Path
+) -> None:
+    """It might make another request of the same inputs."""
+    with changed(provider, database_url, tmp_path / "first") as board:
+        identifier = lost(board, provider)
+    with changed(provider, database_url, tmp_path / "second", version="1.0.1") as board:
+        assert refusal(board, identifier) == ("invalid_invocation", "/connectorVersion")
+        assert (entry(board, identifier).status, provider.asked) == ("in_doubt", 0)
