@@ -85,6 +85,7 @@ class SmtpServer:
     ) -> None:
         self.received: list[Received] = []
         self.heard: list[str] = []
+        self.names: list[str | None] = []
         self.connections = 0
         self.users = {USER: PASSWORD} if users is None else users
         self.starttls = starttls
@@ -306,6 +307,8 @@ class _Talk(SMTP):
     ) -> Callable[[str | None], Any]:
         async def obey(argument: str | None) -> None:
             self._server.heard.append(verb)
+            if verb == "EHLO":
+                self._server.names.append(argument)
             fault = self._server.fault(verb)
             if fault in _DROPS | _STALLS:
                 await self.misbehave(fault)

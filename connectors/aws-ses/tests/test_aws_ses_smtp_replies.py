@@ -56,6 +56,29 @@ REPLIES = [
     ("550 5.1.1 No such user", "rejected", "address"),
     ("553 5.1.3 Invalid email address", "rejected", "address"),
     ("552 Message is too long.", "rejected", "40 MB"),
+    # of other relays (RFC 3463)
+    ("550 5.4.5 Daily user sending limit exceeded", "quota_exceeded", "limit is renewed"),
+    ("550 5.4.5 Daily SMTP relay limit exceeded for user", "quota_exceeded", "limit is renewed"),
+    (
+        "554 5.2.0 STOREDRV.Submission.Exception:SubmissionQuotaExceededException",
+        "quota_exceeded",
+        "limit is renewed",
+    ),
+    ("451 Authentication failed: Maximum credits exceeded", "quota_exceeded", "limit is renewed"),
+    ("550 5.7.1 Our system has detected that this message is spam", "rejected", "content"),
+    ("550 5.7.26 Unauthenticated email is not accepted (DMARC)", "rejected", "DMARC"),
+    ("554 5.7.1 <a@b.example>: Relay access denied", "forbidden", "accept this client"),
+    ("550 5.7.1 Unable to relay", "forbidden", "accept this client"),
+    (
+        "535 5.7.139 Authentication unsuccessful, SmtpClientAuthentication is disabled",
+        "unauthenticated",
+        "over SMTP",
+    ),
+    ("534 5.7.9 Application-specific password required", "unauthenticated", "for applications"),
+    ("535 5.7.8 Username and Password not accepted", "unauthenticated", "another user name"),
+    ("552 5.2.2 The mailbox is over its quota", "rejected", "later"),
+    ("552 5.3.4 Message size exceeds fixed limit", "rejected", "Send a smaller message"),
+    ("550 5.1.8 Sender address rejected", "rejected", "sender"),
     ("501 Invalid MAIL FROM address provided", "rejected", "reply"),
     ("502 Command not implemented", "rejected", f"{HOST}:2587"),
     ("599 What", "rejected", "Amazon SES's own error message"),
@@ -141,6 +164,9 @@ def test_a_throttle_is_repeated() -> None:
         ("AUTH", "535 Authentication Credentials Invalid", "unauthenticated", 1),
         ("GREETING", "554 Go away", "rejected", 1),
         ("EHLO", "502 What", "rejected", 1),
+        ("EHLO", "501 5.5.2 Invalid domain name", "rejected", 1),
+        ("MAIL", "550 5.4.5 Daily user sending limit exceeded", "quota_exceeded", 1),
+        ("RCPT", "451 Maximum credits exceeded", "quota_exceeded", 1),
     ],
 )
 def test_refusals_reach_the_result(verb: str, reply: str, code: str, tries: int) -> None:
@@ -156,3 +182,25 @@ def test_refusals_reach_the_result(verb: str, reply: str, code: str, tries: int)
         assert error["hint"]
         assert result.meta.attempts == tries
         assert it.server.received == []
+
+
+@pytest.mark.parametrize("reply", ["501 Invalid name", "504 5.5.2 need a name", "421 Go away"])
+def test_a_refused_name_is_told_and_can_be_given(reply: str) -> None:
+    """A server that refuses the greeting is answered with the member that changes it."""
+    with rig({"EHLO": [reply] * 6}) as it:
+        assert "heloName" in str(it.send().to_json()["error"]["hint"])
+    with rig({}, values={"heloName": "App.Example.com"}) as it:
+        assert it.send().status == "succeeded"
+        assert {*it.server.names} == {"app.example.com"}
+
+
+def test_the_id_of_another_servers_reply() -> None:
+    """Google's begins with a time; others name a queue, or have a text of their own."""
+    for text, identifier in (
+        ("2.0.0 OK 1700000000 abc123-def - gsmtp", "abc123-def"),
+        ("2.0.0 Ok: queued as 4F1B2", "4F1B2"),
+        ("Ok 0100018-0000", "0100018-0000"),
+        ("OK 1700000000", "1700000000"),
+    ):
+        with rig({".": [f"250 {text}"]}) as it:
+            assert it.send().unwrap()["MessageId"] == identifier

@@ -31,6 +31,7 @@ VALUES = {
     "secretAccessKey",
     "awsRegion",
     "tlsServerName",
+    "heloName",
     "security",
     "sender",
     "tenant",

@@ -41,7 +41,9 @@ P = ParamSpec("P")
 T = TypeVar("T")
 _GO_ON, _CLOSING = 354, 421
 _DOT = b".\r\n"
-_ID = re.compile(r"(?:[0-9.]+ )?ok:? +(?:id=|queued as )?(\S+)", re.IGNORECASE)
+_ID = re.compile(
+    r"(?:[0-9.]+ )?ok:? +(?:id=|queued as |[0-9]+ (?=\S+ - gsmtp))?(\S+)", re.IGNORECASE
+)
 
 
 def announce(session: Session, envelope: Envelope) -> None:

@@ -225,6 +225,20 @@ class Smtp(ConnectionType, json_schema_extra=_PAIRS):
         destination=True,
         schema=_HOST,
     )
+    helo_name: str | None = Field(
+        None,
+        title="HELO Name",
+        description=(
+            "The name by which this client introduces itself (EHLO), for a relay that refuses "
+            "the usual one, which is an address."
+        ),
+        audience="operator",
+        examples=["app.example.com"],
+        trim=True,
+        lowercase=True,
+        blank="absent",
+        schema=_HOST,
+    )
     security: Literal["starttls", "tls"] | None = Field(
         None,
         title="Security",
@@ -249,6 +263,7 @@ class Smtp(ConnectionType, json_schema_extra=_PAIRS):
             tls=self.security == "tls" if self.security else self.port in _TLS_PORTS,
             name=self.tls_server_name or self.hostname,
             region=self.aws_region or region_of(self.hostname),
+            helo_name=self.helo_name,
         )
 
     def open(self, context: OpenContext) -> SmtpClient:

@@ -1,9 +1,11 @@
 """Meaning of an SMTP server's refusals, with a hint for each (AWS, "SMTP response codes returned by
-Amazon SES"; RFC 5321 §4.2).
+Amazon SES"; RFC 5321 §4.2). What SES does not say is read by its enhanced status (RFC 3463), since
+the server may be another relay.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from jackfield.connector import (
@@ -26,6 +28,8 @@ _SHOWN = 10  # refused recipients listed in a hint
 _QUOTED = 1000  # characters of a reply quoted in an error
 
 
+_ENHANCED = re.compile(r"[45]\.[0-9]{1,3}\.[0-9]{1,3}(?![0-9])")
+"""Regular expression of an enhanced status at the beginning of a text (RFC 3463 §2)."""
 _SIGNED_IN = 235
 _LATER = frozenset({421, 454})
 """Codes of refused logins that the server did not check (RFC 4954, section 6, and RFC 5321, section
@@ -59,6 +63,12 @@ class Reply:
     def final(self) -> bool:
         """True for a permanent refusal."""
         return 500 <= self.code < 600
+
+    @property
+    def enhanced(self) -> str:
+        """Subject and detail of the enhanced status, such as ``7.1``; empty without one."""
+        found = _ENHANCED.match(self.text)
+        return found[0][2:] if found else ""
 
     @property
     def provider(self) -> Provider:
@@ -188,7 +198,7 @@ _FROM = _Row(
 _TO = _Row(
     Rejected,
     "The server refused a recipient's address",
-    "Correct the recipient that the server's reply is about.",
+    "Correct the recipient's address that the server's reply is about.",
 )
 _RECIPIENTS = _Row(
     Rejected,
@@ -234,6 +244,41 @@ _CONTENT = _Row(
     "Amazon SES refused the message",
     "Change the message as Amazon SES's own error message says.",
 )
+_LIMIT = _Row(
+    QuotaExceeded,
+    "The server's sending limit is used up",
+    "See the server's reply: wait until the limit is renewed, or ask for a higher one.",
+)
+_RELAY = _Row(
+    Forbidden,
+    "The server does not relay mail of this client",
+    "Let the server accept this client's address or user name, or sign in with another one.",
+)
+_POLICY = _Row(
+    Rejected,
+    "The server refused the message by its policy",
+    "See the server's reply: it is about the content, the sender's domain (SPF, DKIM, DMARC) or "
+    "this client.",
+)
+_MAILBOX = _Row(
+    Rejected, "A recipient's mailbox takes no message", "See the server's reply; send it later."
+)
+_SIZE = _Row(
+    Rejected,
+    "The message is too long for the server",
+    "Send a smaller message; the server's reply may name its limit.",
+)
+_SIGN_IN = _Row(
+    Unauthenticated,
+    "The server refused the sign-in",
+    "See the server's reply: it may want another user name, a password for applications, or "
+    "another way to sign in, or the account may not send over SMTP.",
+)
+_GREETING = _Row(
+    Rejected,
+    "The server refused the name by which the client introduces itself",
+    "Give 'heloName' a host name that the server accepts, such as this machine's public name.",
+)
 
 _STOPPED_BY = {stop: _Row(Forbidden, stop.says, stop.hint) for _, stop in STOPS}
 _STOPPED = frozenset(_STOPPED_BY.values())
@@ -245,6 +290,12 @@ _BY_TEXT: tuple[tuple[str, str, _Row], ...] = (
     ("4", "authentication failure", _SIGN_IN_LATER),
     ("454", "temporary service failure", _NOT_RECEIVED),
     ("421", "message count per session", _FULL_SESSION),
+    ("4", "credits exceeded", _LIMIT),
+    ("5", "relay access denied", _RELAY),
+    ("5", "relaying denied", _RELAY),
+    ("5", "unable to relay", _RELAY),
+    ("55", "sending limit", _LIMIT),
+    ("55", "submissionquota", _LIMIT),
     ("530", "starttls", _TLS_FIRST),
     ("538", "", _TLS_FIRST),
     ("5", "not subscribed", _NO_SERVICE),
@@ -270,6 +321,19 @@ _BY_TEXT: tuple[tuple[str, str, _Row], ...] = (
 """Meanings by the beginning of the code and a lower-case part of the text; the first match
 decides.
 """
+_BY_ENHANCED: dict[str, _Row] = {
+    **dict.fromkeys(("1.0", "1.1", "1.2", "1.3", "1.4", "1.6", "1.10"), _TO),
+    **dict.fromkeys(("1.7", "1.8"), _FROM),
+    **dict.fromkeys(("2.1", "2.2"), _MAILBOX),
+    **dict.fromkeys(("2.3", "3.4"), _SIZE),
+    "4.5": _LIMIT,
+    "5.3": _RECIPIENTS,
+}
+"""Meanings of permanent refusals by the subject and detail of the enhanced status (IANA, "SMTP
+Enhanced Status Codes"). X.4.5 is what Google answers for the limit of a day.
+"""
+_NAMES = frozenset({501, 504, 550, 553})
+_SIGN_INS, _MAIL = frozenset({534, 535}), frozenset({550, 551, 552, 553, 554})
 _BY_CODE: dict[int, _Row] = {
     **dict.fromkeys((500, 502), _COMMAND),
     **dict.fromkeys((501, 555), _SYNTAX),
@@ -300,6 +364,18 @@ def refused(
     error = _error(_row(reply), reply, server, sent)
     if sender and error.message.startswith("Amazon SES refused the message: an identity"):
         error.hint = f"The sender is '{sender}'. {error.hint}"
+    return error
+
+
+def refused_greeting(reply: Reply, server: Server) -> JackfieldError:
+    """Return the error for a refused EHLO: a server that does not take the client's name says so
+    for good, or by 421.
+    """
+    if reply.code in _NAMES:
+        return _error(_GREETING, reply, server, Sent.NOTHING)
+    error = refused(reply, server)
+    if reply.passing:
+        error.hint = f"{error.hint} {_GREETING.hint}"
     return error
 
 
@@ -339,7 +415,25 @@ def _row(reply: Reply) -> _Row:
     found = next(
         (row for start, part, row in _BY_TEXT if code.startswith(start) and part in text), None
     )
-    return found or _BY_CODE.get(reply.code) or (_BUSY if reply.passing else _CONTENT)
+    return (
+        found
+        or _by_enhanced(reply)
+        or _BY_CODE.get(reply.code)
+        or (_BUSY if reply.passing else _CONTENT)
+    )
+
+
+def _by_enhanced(reply: Reply) -> _Row | None:
+    """Return the meaning of a permanent refusal's enhanced status; None if it says no more than the
+    code.
+    """
+    if not reply.final or not reply.enhanced:
+        return None
+    if reply.enhanced.startswith("7."):
+        if reply.code in _SIGN_INS:
+            return _SIGN_IN
+        return _POLICY if reply.code in _MAIL else None
+    return _BY_ENHANCED.get(reply.enhanced)
 
 
 def _error(row: _Row, reply: Reply, server: Server, sent: Sent | None) -> JackfieldError:

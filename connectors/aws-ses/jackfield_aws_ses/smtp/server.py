@@ -22,7 +22,8 @@ class Server:
     """Server's address. ``tls`` means TLS from the first byte, else STARTTLS; its certificate must
     be for ``name``.
 
-    ``region`` is for messages only, None if unknown. ``guard`` checks its addresses.
+    ``region`` is for messages only, None if unknown. ``guard`` checks its addresses. ``helo_name``
+    is the name by which the client introduces itself, if it differs from the usual one.
     """
 
     hostname: str
@@ -31,6 +32,7 @@ class Server:
     name: str
     region: str | None
     guard: Guard = ANYWHERE
+    helo_name: str | None = None
 
     @property
     def place(self) -> str:

@@ -15,7 +15,7 @@ from jackfield.connector import Deadline, Sent, Unavailable
 from jackfield.kernel.failures import OnFailure
 from jackfield.kernel.interrupts import let_out
 from jackfield.wire.addresses import first_connected
-from jackfield_aws_ses.smtp.replies import Reply, refused
+from jackfield_aws_ses.smtp.replies import Reply, refused, refused_greeting
 from jackfield_aws_ses.smtp.server import Login, Server
 
 CONNECT_SECONDS = 5.0
@@ -28,8 +28,8 @@ MESSAGES = 100
 since its servers are replaced (its troubleshooting page).
 """
 
-# for EHLO (RFC 5321 §4.1.4): smtplib would query the DNS for one, which may take long
 _OUR_NAME = "[127.0.0.1]"
+"""Name for EHLO (RFC 5321 §4.1.4): smtplib would query the DNS for one, which may take long."""
 _PIECE = 64 * 1024  # octets per write, so that the deadline is checked in between
 MAX_LINE = 4096
 """Maximum bytes of a reply's line; RFC 5321 §4.5.3.1.5 requires 512."""
@@ -64,7 +64,7 @@ class Session(smtplib.SMTP):
     """
 
     def __init__(self, server: Server, trust: ssl.SSLContext, deadline: Deadline) -> None:
-        super().__init__(local_hostname=_OUR_NAME)
+        super().__init__(local_hostname=server.helo_name or _OUR_NAME)
         self.server = server
         self.deadline = deadline
         self.hurried = True
@@ -228,7 +228,9 @@ class Session(smtplib.SMTP):
         self.ehlo_resp = None
         self.esmtp_features = {}
         code, text = self.ehlo()
-        self._expect(Reply(code, text.decode("utf-8", "replace")), _DONE)
+        reply = Reply(code, text.decode("utf-8", "replace"))
+        if reply.code != _DONE:
+            raise refused_greeting(reply, self.server)
 
     def _line(self) -> bytes:
         while (end := self._unread.find(b"\n")) < 0:
