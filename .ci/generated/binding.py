@@ -555,6 +555,12 @@ def _parameter() -> Json:
                     "row, is percent-encoded twice."
                 ),
             },
+            "quote": {
+                "enum": ["odata"],
+                "description": (
+                    "Grammar of the quotation marks around a value: apostrophes in it are doubled."
+                ),
+            },
             "member": {
                 **_TEXT,
                 "description": (

@@ -4,6 +4,7 @@ where a shared table has the status.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -112,3 +113,25 @@ def test_a_family_has_one_table_of_codes() -> None:
         key for key, one in members.items() if any("codes" in row for row in one.get("rows", ()))
     }
     assert with_codes == {*_OWN}
+
+
+_QUOTED = re.compile(r"'\{([^{}/]+)\}'")
+"""Regular expression of a placeholder within quotation marks."""
+
+
+def test_values_within_quotation_marks_are_quoted() -> None:
+    """A placeholder within quotation marks of a path names the grammar, so that an apostrophe in a
+    value does not end it.
+    """
+    asked = {
+        (key, action["key"]): [
+            row.get("quote")
+            for row in action["http"]["parameters"]
+            if row.get("name", row["input"]) in _QUOTED.findall(action["http"]["path"])
+        ]
+        for key in services()
+        for action in manifest_of(key)["actions"]
+        if "path" in action.get("http", {}) and _QUOTED.search(action["http"]["path"])
+    }
+    assert len(asked) == 5
+    assert {tuple(found) for found in asked.values()} == {("odata",)}

@@ -300,7 +300,7 @@ def test_objects_in_multipart_bodies_have_a_media_type() -> None:
 @example(value="'My Sheet'!A1")
 def test_a_value_within_quotation_marks_is_a_literal(server: Provider, value: str) -> None:
     """Read as OData reads it, the literal in the address is the value, and nothing follows it."""
-    rows = [{"input": "words", "in": "path"}, {"input": "id", "in": "path"}]
+    rows = [{"input": "words", "in": "path", "quote": "odata"}, {"input": "id", "in": "path"}]
     asked = sent(
         server, {"words": value, "id": "it's"}, *rows, path="/drive/{id}/search(q='{words}')/x"
     )

@@ -234,7 +234,7 @@ def _draw(found: Drawn, parameter: Json, at: str, schemas: Schemas, report: Repo
         found.examples[key] = example
     found.shown += [(key, one) for one in _parameter_examples(parameter, at, schemas)]
     _style(parameter, row, at, report)
-    found.rows.append(row | _twice(parameter))
+    found.rows.append(row | _spelled(parameter))
 
 
 def _spread(found: Drawn, parameter: Json, at: str, schemas: Schemas, report: Report) -> None:
@@ -264,16 +264,18 @@ def _spread(found: Drawn, parameter: Json, at: str, schemas: Schemas, report: Re
         found.rows[-1] |= {"name": name, "encode": "json", "member": member}
 
 
-def _twice(parameter: Json) -> Json:
-    """Return the row's ``encode`` of a path parameter whose slashes need double encoding; empty for
-    other parameters.
+def _spelled(parameter: Json) -> Json:
+    """Return the row's ``encode`` of a path parameter whose slashes need double encoding, and
+    ``quote`` of a value within the quotation marks of a grammar; empty for other parameters.
     """
     own = parameter.get("x-jackfield")
-    return (
-        {"encode": "twice"}
-        if isinstance(own, dict) and own.get("encode") == "twice" and parameter["in"] == "path"
-        else {}
-    )
+    if not isinstance(own, dict):
+        return {}
+    is_twice = own.get("encode") == "twice" and parameter["in"] == "path"
+    return {
+        **({"encode": "twice"} if is_twice else {}),
+        **({"quote": "odata"} if own.get("quote") == "odata" else {}),
+    }
 
 
 def _joined(about: str, more: object) -> str:

@@ -36,7 +36,6 @@ from jackfield_http.shown_requests import ShownFile, request_shown
 from jackfield_http.urls import climbs, compact
 
 _TEMPLATE = re.compile(r"\{([^{}/]+)\}")
-_APOSTROPHE = re.compile("'|%27")
 _SPLIT = re.compile(r"^/|//")
 """Regular expression of slashes at which servers split a path although they are encoded. Values
 with such a slash are encoded twice where the provider says so.
@@ -244,18 +243,13 @@ class _Placed:
     """Objects that become header fields as JSON, by the names of the fields."""
 
     def filled(self, template: str) -> str:
-        """Replace the placeholders of a path, or of the query in it, by values.
-
-        Within quotation marks, as in ``search(q='{words}')``, a value is a string literal, in which
-        apostrophes are doubled (OData 4.01, URL Conventions §5.1.1.6.1).
-        """
-
-        def value(found: re.Match[str]) -> str:
-            given = self.in_path[found[1]] if found[1] in self.in_path else _missing(found[1])
-            around = template[: found.start()][-1:] + template[found.end() :][:1]
-            return _APOSTROPHE.sub(r"\g<0>\g<0>", given) if around == "''" else given
-
-        return _TEMPLATE.sub(value, template)
+        """Replace the placeholders of a path, or of the query in it, by values."""
+        return _TEMPLATE.sub(
+            lambda found: (
+                self.in_path[found[1]] if found[1] in self.in_path else _missing(found[1])
+            ),
+            template,
+        )
 
     def put(self, row: Json, value: Any) -> None:
         """Encode one parameter."""
@@ -263,6 +257,9 @@ class _Placed:
         if "member" in row:
             self.objects.setdefault(name, {})[row["member"]] = value
             value = self.objects[name]
+        if row.get("quote") == "odata":
+            # OData 4.01, URL Conventions §5.1.1.6.1
+            value = text(value).replace("'", "''")
         if row.get("encode") == "twice" and _SPLIT.search(text(value)):
             value = encoded(text(value))
         if row.get("encode") == "json":
