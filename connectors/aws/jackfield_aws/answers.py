@@ -101,8 +101,11 @@ def read_answer(error: Any) -> Answer:
     )
     if _NUMBER.fullmatch(code) or code == "Unknown":
         code, message = _inside(message)
-    message = "" if is_page(message) else message
     headers = about.get("HTTPHeaders") or {}
+    if not code and "x-minio-error-code" in headers:  # a HEAD has no body
+        code = headers["x-minio-error-code"]
+        message = headers.get("x-minio-error-desc", "").strip('"')
+    message = "" if is_page(message) else message
     details = (
         _unchanged(headers)
         if about.get("HTTPStatusCode") == _NOT_MODIFIED

@@ -28,6 +28,7 @@ from jackfield_aws.rows import (
     NOT_READY,
     QUOTA,
     SERVER_FAULT,
+    STORE_FULL,
     THROTTLED,
     Key,
     Row,
@@ -164,16 +165,16 @@ class AwsErrors:
         """
         # whatever the page of a proxy, or of an emulator, says
         if answer.status in (_LOGIN_WANTED, _NOT_IMPLEMENTED):
-            return self._rows.get(str(answer.status)) or BY_STATUS.get(
-                answer.status, NOT_IMPLEMENTED
+            return (
+                self._phrased(answer)
+                or self._rows.get(str(answer.status))
+                or BY_STATUS.get(answer.status, NOT_IMPLEMENTED)
             )
         row = self._row(answer)
         if answer.status >= _SERVER:
-            return (
-                row
-                if row is not None and (row.kind is RateLimited or row is NOT_READY)
-                else SERVER_FAULT
-            )
+            if row is None or (row.kind is not RateLimited and row not in (NOT_READY, STORE_FULL)):
+                row = BY_STATUS.get(answer.status, SERVER_FAULT)
+            return row
         if 0 < answer.status < _BAD_REQUEST:
             return _UNCHANGED if answer.status == _NOT_MODIFIED else _UNCLEAR
         if row is not None and row.kind in (RateLimited, QuotaExceeded):
@@ -187,14 +188,17 @@ class AwsErrors:
         throttle outranks a more general code. With a 5xx, only a code that refuses counts, such as
         ``LimitExceeded``: the message of a failed service is not reliable.
         """
-        code, message = plain(answer.code), answer.message.casefold()
-        phrased = next(
-            (row for phrase, row in self._phrases.get(code, ()) if phrase in message), None
-        )
-        row = phrased or self._rows.get(code)
+        message = answer.message.casefold()
+        phrased = self._phrased(answer)
+        row = phrased or self._rows.get(plain(answer.code))
         is_general = phrased is None and (row is None or row in (QUOTA, CONTENT))
         may_be = is_general and (answer.status < _SERVER or row is QUOTA)
         return THROTTLED if may_be and says_throttled(message) else row
+
+    def _phrased(self, answer: Answer) -> Row | None:
+        """Return the row of a code and a part of its message; None if no row matches."""
+        rows, message = self._phrases.get(plain(answer.code), ()), answer.message.casefold()
+        return next((row for phrase, row in rows if phrase in message), None)
 
 
 def _not_served(error: JackfieldError | None) -> JackfieldError | None:

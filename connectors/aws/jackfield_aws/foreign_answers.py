@@ -36,6 +36,7 @@ _REDIRECTS = range(300, 400)
 _NOT_DONE = (301, 307, 308)
 """Redirects that ask for the same request elsewhere, so nothing was done here (RFC 9110 §15.4)."""
 _LONGEST = 200
+_QUALIFIED, _BEGINNING = b"<Error xmlns", 100
 _LOGIN_WANTED = HTTPStatus.PROXY_AUTHENTICATION_REQUIRED
 _OWN_MEANING = (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.NOT_IMPLEMENTED)
 """Statuses whose meaning does not depend on the sender: nothing was executed."""
@@ -103,6 +104,8 @@ def _check_form(response_dict: dict[str, Any], operation_model: Any) -> None:
     body, status = response_dict["body"], response_dict["status_code"]
     if not isinstance(body, bytes) or not body:  # a stream is the caller's own data
         return
+    if status >= _REDIRECTED and body[:_BEGINNING].lstrip().startswith(_QUALIFIED):
+        response_dict["body"] = body = _plain_error(body)
     is_refusal, shape = status >= _REDIRECTED, operation_model.output_shape
     if not is_refusal and _is_data(shape):
         return
@@ -131,6 +134,12 @@ def _check_form(response_dict: dict[str, Any], operation_model: Any) -> None:
             status,
             headers,
         )
+
+
+def _plain_error(body: bytes) -> bytes:
+    """Return an S3 error without the namespace of its root, with which botocore reads no code."""
+    begin = body.index(_QUALIFIED)
+    return b"<Error>" + body[body.find(b">", begin) + 1 :]
 
 
 def _check_sign(response_dict: dict[str, Any], operation_model: Any, host: str) -> None:

@@ -90,6 +90,10 @@ NOT_IMPLEMENTED = Row(
     "the endpoint does not implement {operation}",
 )
 """Row of a 501: an emulator or a proxy lacks the operation. Nothing was executed."""
+STORE_FULL = Row(
+    QuotaExceeded, "The store is full: free some of its space, or add some, and then send it again."
+)
+"""Row of a 507, and of MinIO's code for it (MinIO, cmd/api-errors.go)."""
 BY_STATUS: Mapping[int, Row] = {
     401: Row(
         Unauthenticated,
@@ -114,6 +118,7 @@ BY_STATUS: Mapping[int, Row] = {
         "again.",
     ),
     429: THROTTLED,
+    507: STORE_FULL,
 }
 """Rows by status, for an unknown code. 407 comes from a proxy, which has forwarded nothing."""
 
@@ -185,6 +190,16 @@ _BOUNDARY = Row(
     Forbidden, "The permissions boundary of {principal} does not allow {actions}: add it there too."
 )
 
+_OLD_STORE = Row(
+    Rejected,
+    "The server knows no newer checksums: set 's3Checksums' of the connection to whenRequired.",
+)
+_NO_CONDITIONS = Row(Rejected, "The server has no conditions: leave IfMatch and IfNoneMatch out.")
+_CAPPED = Row(
+    QuotaExceeded,
+    "A cap of the account at the store is used up: raise it on its page of caps, or wait for its "
+    "reset.",
+)
 _IN_PROGRESS = Row(
     RateLimited,
     "A request with the same token is still running: read what it has done, or repeat this one.",
@@ -209,7 +224,25 @@ _STOPS = tuple(
 )
 """Phrases of Amazon SES's refusals while sending is stopped."""
 
+_STORES: Rows = {
+    "XMinioStorageFull": STORE_FULL,
+    **dict.fromkeys(("SlowDownRead", "SlowDownWrite"), THROTTLED),
+    ("AccessDenied", "cap exceeded"): _CAPPED,
+    **{
+        (code, header): _OLD_STORE
+        for code in ("InvalidArgument", "InvalidRequest", "NotImplemented")
+        for header in ("x-amz-sdk-checksum", "x-amz-checksum")
+    },
+    **dict.fromkeys(
+        (("NotImplemented", "if-none-match"), ("NotImplemented", "if-match")), _NO_CONDITIONS
+    ),
+}
+"""Rows of other servers that speak S3: MinIO (cmd/api-errors.go), Backblaze B2 (S3-compatible API,
+caps and alerts), Cloudflare R2 (S3 API compatibility).
+"""
+
 AWS_ROWS: Rows = {
+    **_STORES,
     "InvalidClientTokenId": _UNKNOWN_KEY,
     "UnrecognizedClient": _UNKNOWN_KEY,
     "InvalidAccessKeyId": _UNKNOWN_KEY,

@@ -113,6 +113,7 @@ def test_a_plain_proxys_refusal_is_not_awss() -> None:
         ("BrandNew", 404, NotFound, Sent.REFUSED),
         ("BrandNew", 400, Rejected, Sent.REFUSED),
         ("BrandNew", 418, Rejected, Sent.REFUSED),
+        ("SlowDownWrite", 503, RateLimited, Sent.REFUSED),
         ("BrandNew", 301, Unavailable, Sent.UNKNOWN),
         ("BadRequestException", 302, Unavailable, Sent.UNKNOWN),
     ],

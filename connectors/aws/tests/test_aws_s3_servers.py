@@ -249,3 +249,67 @@ def test_every_required_checksum_is_an_md5(opener: Opener) -> None:
             named = {"Delete": {"Objects": [{"Key": "k"}]}, "ChecksumAlgorithm": "SHA256"}
             client.delete_objects(Bucket="bucket", **named)
         assert "x-amz-checksum-sha256" in provider.requests[-1].headers
+
+
+def _xml(code: str, message: str) -> bytes:
+    return f"<Error><Code>{code}</Code><Message>{message}</Message></Error>".encode()
+
+
+_SAID = [
+    # MinIO, cmd/api-errors.go
+    ("createMultipartUpload", 507, _xml("XMinioStorageFull", "m"), "quota_exceeded", "full"),
+    ("createMultipartUpload", 500, _xml("XMinioStorageFull", "m"), "quota_exceeded", "full"),
+    # Backblaze B2: caps and alerts; S3-compatible API
+    (
+        "getObject",
+        403,
+        _xml("AccessDenied", "Transaction cap exceeded, see the Caps and Alerts page."),
+        "quota_exceeded",
+        "cap of the account",
+    ),
+    (
+        "getObject",
+        400,
+        _xml("InvalidArgument", "Unsupported header 'x-amz-sdk-checksum-algorithm'"),
+        "rejected",
+        "whenRequired",
+    ),
+    # Cloudflare R2
+    (
+        "getObject",
+        501,
+        _xml("NotImplemented", "Header 'x-amz-sdk-checksum-algorithm' not implemented"),
+        "rejected",
+        "whenRequired",
+    ),
+    (
+        "getObject",
+        403,
+        _xml("SignatureDoesNotMatch", "m").replace(b"<Error>", b'<Error xmlns="http://s3.test/">'),
+        "unauthenticated",
+        "Secret Access Key",
+    ),
+]
+
+
+@pytest.mark.parametrize(("action", "status", "body", "code", "hint"), _SAID)
+def test_what_other_servers_say_is_read(
+    tmp_path: Path, action: str, status: int, body: bytes, code: str, hint: str
+) -> None:
+    """Codes and messages that AWS does not send have their own meaning and next step."""
+    said = Answer(status=status, content=body, headers={"Content-Type": "text/xml"})
+    with Provider([said]) as provider, opened(tmp_path, endpoint=provider.url) as call:
+        found = call(action, Bucket="b", Key="k").error
+    assert found is not None
+    assert found.code == code
+    assert hint in (found.hint or "")
+
+
+def test_minio_says_in_a_field_why_a_head_is_refused(tmp_path: Path) -> None:
+    """A HEAD has no body, and MinIO's fields have the code and the message (PR 17283)."""
+    fields = {"X-Minio-Error-Code": "SignatureDoesNotMatch", "X-Minio-Error-Desc": '"why"'}
+    said = Answer(status=403, content=b"", headers=fields)
+    with Provider([said]) as provider, opened(tmp_path, endpoint=provider.url) as call:
+        found = call("headObject", Bucket="b", Key="k").error
+    assert found is not None
+    assert (found.code, "why" in found.message) == ("unauthenticated", True)
