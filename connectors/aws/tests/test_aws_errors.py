@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import botocore.retries.standard as botocore_retries
 import pytest
 from botocore.exceptions import ClientError
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from aws_opening import KEY_ID, SECRET, TOKEN, Opener, client_error
@@ -314,9 +314,11 @@ def test_our_own_errors_pass_and_others_are_unknown() -> None:
 
 
 @given(st.text(max_size=40), st.text(max_size=200), st.integers(100, 599))
+@example("", "", 304)
+@example("", "", 507)
 def test_any_answer_comes_to_anclient_error(code: str, message: str, status: int) -> None:
-    """Whatever AWS answers, it comes to an error; a 4xx or 501 never to one in doubt, anything else
-    never to a refusal but of a throttle.
+    """Whatever AWS answers, it comes to an error; a 4xx, 501 or 507 never to one in doubt, nor a
+    304, whose condition held; anything else never to a refusal but of a throttle.
 
     A proxy that answers 407 has passed nothing on.
     """
@@ -324,7 +326,7 @@ def test_any_answer_comes_to_anclient_error(code: str, message: str, status: int
     assert error.message
     if status == 407:
         assert error.sent is Sent.NOTHING
-    elif 400 <= status < 500 or status == 501:
+    elif 400 <= status < 500 or status in (304, 501, 507):
         assert error.sent is Sent.REFUSED
     else:
         assert error.sent is Sent.UNKNOWN
