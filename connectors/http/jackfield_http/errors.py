@@ -125,6 +125,10 @@ Key = int | str | tuple[int, str]
 
 _SERVER = Row(Unavailable, "The failure is on the provider's side: try again later.")
 _MOVED = Row(Rejected, "Check the server's URL: it redirects to another one.")
+_NOWHERE = (
+    "It names no other place. Where this is an answer, such as that of an unfinished upload, let "
+    "'expect' name the status."
+)
 _CREDENTIALS = Row(
     Unauthenticated, "Check the credentials of the connection, and that they are for this server."
 )
@@ -136,6 +140,11 @@ ROWS: Mapping[Key, Row] = {
     301: _MOVED,
     # many servers answer an accepted form so
     **dict.fromkeys((300, 302, 303, 305), replace(_MOVED, sent=Sent.UNKNOWN)),
+    # the answer to a condition that holds (RFC 9110 §15.4.5)
+    304: Row(
+        Conflict,
+        "It is as the condition says: use the copy that you have, or leave the condition out.",
+    ),
     307: _MOVED,
     308: _MOVED,
     401: _CREDENTIALS,
@@ -299,6 +308,8 @@ class HttpErrors:
         """Return the error for a refusal."""
         code, message = self._words(refusal)
         row = self._row(refusal, code, message)
+        if row.hint == _MOVED.hint and refusal.headers.get("location") is None:
+            row = replace(row, hint=_NOWHERE)
         more = _further(refusal, code, message) if self.details else None
         said = Provider(
             code, message, refusal.status, refusal.headers.first(*self.request_id), more

@@ -422,7 +422,7 @@ def test_the_caller_leaves() -> None:
         (301, "rejected", Sent.REFUSED),
         (302, "rejected", Sent.UNKNOWN),
         (303, "rejected", Sent.UNKNOWN),
-        (304, "rejected", Sent.UNKNOWN),
+        (304, "conflict", Sent.UNKNOWN),
     ],
 )
 def test_statuses(status: int, code: str, sent: Sent) -> None:

@@ -165,6 +165,26 @@ def test_expected_statuses(harness: Harness) -> None:
     assert error.code == "not_found"
 
 
+@pytest.mark.parametrize(
+    ("status", "headers", "code", "hint"),
+    [
+        (304, {"ETag": "1"}, "conflict", "use the copy that you have"),
+        (308, {"Range": "bytes=0-99"}, "rejected", "let 'expect' name the status"),
+        (305, {"Location": "http://elsewhere.example/"}, "rejected", "redirects to another one"),
+    ],
+)
+def test_what_is_no_redirection(
+    harness: Harness, status: int, headers: dict[str, str], code: str, hint: str
+) -> None:
+    """A condition that holds, and an unfinished upload, which names no other place, are not told as
+    redirections.
+    """
+    harness.serve(Answer(content=b"", status=status, headers=headers))
+    error = harness.invoke("request", {"url": "/x"}).error
+    assert error is not None
+    assert (error.code, hint in str(error.hint)) == (code, True), error
+
+
 def test_attempts_that_found_nobody_count(harness: Harness) -> None:
     """``attempts`` are those of the message: connections that were refused are among them, although
     nothing was sent.
