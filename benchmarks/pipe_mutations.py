@@ -585,9 +585,9 @@ MUTATIONS = (
     Mutation(
         "a later page's refusal passes for the end",
         "call/paging.py",
-        'attempts.remarks.warn(f"the list is cut after {number} of its pages: {error.message}")',
-        "attempts.asked.how.meta.complete = True",
-        "tests/jackfield/call/test_call_pages.py",
+        "if merged is None or not (error.retryable or isinstance(error, NotFound)):",
+        "if merged is None:",
+        _PIPE,
     ),
     # pace
     Mutation(

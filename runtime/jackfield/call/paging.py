@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from jackfield.call.check import typed
 from jackfield.connector.conversion import Handle
-from jackfield.kernel.errors import Cancelled, JackfieldError, Unavailable
+from jackfield.kernel.errors import JackfieldError, NotFound, Unavailable
 from jackfield.kernel.pointers import copy_member, find, merge_member
 from jackfield.manifest.pagination import OPEN_END, Pagination
 
@@ -73,13 +73,14 @@ def _conclude(attempts: Attempts, paging: Pagination, page: Mapping[str, Any]) -
 async def _collected(attempts: Attempts, paging: Pagination) -> Mapping[str, Any]:
     """Fetch every page of the action and merge them into the first.
 
-    Pages after the first obey the action's rate limit. If time runs out, or a later page fails, the
-    output has the pages fetched so far and the token to resume with. ``meta.complete`` is false
-    then, with the reason as a warning. It is also false if the provider repeats a page, if a page
-    lacks items, and after a page that does not say whether it is the last.
+    Pages after the first obey the action's rate limit. If time runs out, or a later page is not
+    found or fails with a retryable error, the output has the pages fetched so far and the token to
+    resume with. ``meta.complete`` is false then, with the reason as a warning. It is also false if
+    the provider repeats a page, if a page lacks items, and after a page that does not say whether
+    it is the last.
 
-    :raises JackfieldError: if the first page fails, the call is cancelled, or a page token has a
-        secret.
+    :raises JackfieldError: if the first page fails, or a later one with an error that is not
+        retryable, or a page token has a secret.
     """
     plan, sources = attempts.plan, attempts.asked.given.sources
     values = _first(attempts.inputs, paging)
@@ -92,7 +93,7 @@ async def _collected(attempts: Attempts, paging: Pagination) -> Mapping[str, Any
                 await attempts.take_turn(always=True)
             page = await attempts.page(typed(plan, values, sources))
         except JackfieldError as error:
-            if merged is None or isinstance(error, Cancelled):
+            if merged is None or not (error.retryable or isinstance(error, NotFound)):
                 raise
             attempts.remarks.warn(f"the list is cut after {number} of its pages: {error.message}")
             return merged
