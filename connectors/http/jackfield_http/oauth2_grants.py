@@ -62,8 +62,8 @@ processes never refresh at once.
 _REFUSED = "the provider no longer accepts it"
 _REFUSED_TWICE = "the provider refused twice in a row to renew it"
 _SECOND_REFUSAL = 3600.0
-"""Seconds after a first refusal in words that are not known until a second one ends the approval:
-the application's own fault, such as one that is switched off, is often mended by then.
+"""Seconds after a first refusal in unknown words until a second one ends the approval. A fault of
+the application, such as one that is switched off, is often mended by then.
 """
 _PASSING = frozenset({407, 408, 425, 429, 499})
 """Statuses of refusals that prove nothing about the refresh token: timeouts, rate limits and
