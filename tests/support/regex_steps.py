@@ -352,15 +352,17 @@ class Steps:
     @cached_property
     def letters(self) -> list[str]:
         """Return one character of each kind that the pattern distinguishes; first those that fit
-        the fewest of its parts.
+        the fewest of its parts. A line's end is a kind of its own where ``^`` follows it.
         """
+        has_lines = self.pattern.flags & re.MULTILINE
         tests = [self._fits(operator, value) for operator, value in _singles(self._nodes)]
         kinds: dict[tuple[bool, ...], str] = {}
         is_bytes = isinstance(self.pattern.pattern, bytes)
         for one in _CANDIDATES:
             if not is_bytes or one.isascii():
                 character = one.encode("latin-1") if is_bytes else one
-                kinds.setdefault(tuple(fits(character) for fits in tests), one)
+                ends = bool(has_lines) and one == "\n"
+                kinds.setdefault((*(fits(character) for fits in tests), ends), one)
         return [kinds[kind] for kind in sorted(kinds, key=sum)]
 
     def _repeated(

@@ -263,7 +263,10 @@ def _suite_inherited(subject: Subject) -> Iterator[str]:
     ]
     if not any("Conformance" in text for text in texts):
         yield "no file tests/test_*.py inherits jackfield.testing.Conformance"
-    if sum(len(re.findall(r"^\s*(?:async )?def test_", text, re.MULTILINE)) for text in texts) == 0:
+    if (
+        sum(len(re.findall(r"^[ \t]*+(?:async )?def test_", text, re.MULTILINE)) for text in texts)
+        == 0
+    ):
         yield "no file tests/test_*.py has a test of its own"
 
 
