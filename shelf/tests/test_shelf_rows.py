@@ -21,10 +21,15 @@ _LATER = {"Retry-After": "60"}
 """Longer than the call may take: what could be repeated ends at once."""
 
 
+def _own_errors(key: str) -> Json:
+    given = services()[key].about.get("errors") or {}
+    return given if isinstance(given, dict) else {"like": given}
+
+
 def _own_rows() -> Iterator[Any]:
-    for key, service in services().items():
-        errors = service.about.get("errors")
-        rows = errors.get("rows", ()) if isinstance(errors, dict) else ()
+    for key in services():
+        errors = _own_errors(key)
+        rows = errors.get("rows", ())
         for number, row in enumerate(one for one in rows if one.get("status", 400) >= 400):
             yield pytest.param(key, errors, row, id=f"{key}-{number}-{row['error']}")
 
@@ -89,11 +94,6 @@ _OWN = {
 """Services of a family with codes of their own, with what these are about."""
 _TABLES = {"google": "google", "microsoft": "graph"}
 """Tables of errors by family of sign-ins."""
-
-
-def _own_errors(key: str) -> Json:
-    given = services()[key].about.get("errors") or {}
-    return given if isinstance(given, dict) else {"like": given}
 
 
 def test_a_family_has_one_table_of_codes() -> None:

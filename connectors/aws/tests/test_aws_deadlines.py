@@ -282,11 +282,17 @@ def test_a_handshake_ends_at_the_deadline(octets: bytes) -> None:
     assert (type(error), error.sent) == (TimedOut, Sent.NOTHING)
 
 
+@pytest.fixture
+def proxied(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No host is exempt from the proxy."""
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.mark.usefixtures("proxied")
 def test_a_proxy_that_drips_ends_at_the_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
     """A proxy that never comes to the end of its answer costs no more than the deadline."""
     stop = threading.Event()
-    for name in ("NO_PROXY", "no_proxy"):
-        monkeypatch.delenv(name, raising=False)
     with (
         serving(
             lambda connection: _drip(b"HTTP/1.1 200 OK\r\n" + b"X: 1\r\n" * 1000, stop, connection)
@@ -299,6 +305,7 @@ def test_a_proxy_that_drips_ends_at_the_deadline(monkeypatch: pytest.MonkeyPatch
     assert isinstance(error, TimedOut)
 
 
+@pytest.mark.usefixtures("proxied")
 def test_a_proxy_that_lets_through_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Through a proxy's tunnel a message is sent as without one."""
     asked, authority = list[bytes](), Authority(tmp_path)
@@ -311,8 +318,6 @@ def test_a_proxy_that_lets_through_is_used(tmp_path: Path, monkeypatch: pytest.M
             read_request(tls)
             tls.sendall(ANSWER % b"Content-Length: 20\r\nConnection: close\r\n")
 
-    for name in ("NO_PROXY", "no_proxy"):
-        monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("AWS_CA_BUNDLE", str(authority.bundle))
     with serving(proxy) as port, Opener() as opener:
         monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{port}")
@@ -320,6 +325,7 @@ def test_a_proxy_that_lets_through_is_used(tmp_path: Path, monkeypatch: pytest.M
     assert [line.partition(b" HTTP/")[0] for line in asked] == [b"CONNECT ses.example:8443"]
 
 
+@pytest.mark.usefixtures("proxied")
 # botocore verifies no proxy of a request in clear text
 @pytest.mark.filterwarnings("ignore:Unverified HTTPS request")
 def test_a_proxy_that_requires_tls_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -336,8 +342,6 @@ def test_a_proxy_that_requires_tls_is_used(tmp_path: Path, monkeypatch: pytest.M
                 tls.recv(1)
             tls.sendall(ANSWER % b"Content-Length: 20\r\nConnection: close\r\n")
 
-    for name in ("NO_PROXY", "no_proxy"):
-        monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("SSL_CERT_FILE", str(authority.bundle))
     with serving(proxy) as port, Opener() as opener:
         monkeypatch.setenv("HTTP_PROXY", f"https://localhost:{port}")

@@ -69,13 +69,7 @@ _PASSING = frozenset({407, 408, 425, 429, 499})
 """Statuses of refusals that prove nothing about the refresh token: timeouts, rate limits and
 refusals of a proxy.
 """
-_PASSING_CODES = REFUSED_CLIENT | {
-    "temporarily_unavailable",
-    "server_error",
-    "slow_down",
-    "rate_limit_exceeded",
-    "ratelimited",
-}
+_PASSING_CODES = REFUSED_CLIENT | {"temporarily_unavailable", "server_error", "slow_down"}
 _PASSING_WORDS = re.compile(r"too many|rate.?limit|throttl|try again", re.IGNORECASE)
 """Regular expression of messages of providers that throttle with other statuses, as Zoho does."""
 _USABLE = 60.0

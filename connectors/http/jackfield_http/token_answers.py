@@ -110,8 +110,8 @@ def _value(text: str, media_type: str) -> Any:
 
 
 def _with_error(body: Mapping[str, Any]) -> Mapping[str, Any]:
-    said = body.get("error")
-    if _LOOP in (numbers if isinstance(numbers := body.get("error_codes"), list) else ()):
+    said, numbers = body.get("error"), body.get("error_codes")
+    if isinstance(numbers, list) and _LOOP in numbers:
         return {**body, "error": "rate_limit_exceeded"}
     if (isinstance(said, str) and said) or any(
         name in body for name in ("access_token", "user_code")

@@ -74,9 +74,8 @@ def unmatched(rules: Rules, catalog: Callable[[], Catalog]) -> list[Unmatched]:
     ``catalog`` is called only if a pattern names a connector.
     """
     named = [
-        (f"/rules/{name}/{place}", text, term)
-        for name, patterns in zip(LISTS, (rules.allow, rules.block, rules.approve), strict=True)
-        for place, text in enumerate(patterns)
+        (path, text, term)
+        for path, text in _placed(rules, LISTS)
         for term in _terms(text)
         if "/" in term and "*" not in term.partition("/")[0]
     ]
@@ -112,9 +111,8 @@ def gaps(rules: Rules, catalog: Callable[[], Catalog]) -> list[Gap]:
     pattern covers. ``catalog`` is called only if there is such a pattern.
     """
     narrow = [
-        (f"/rules/{name}/{place}", text)
-        for name, patterns in (("block", rules.block), ("approve", rules.approve))
-        for place, text in enumerate(patterns)
+        (path, text)
+        for path, text in _placed(rules, ("block", "approve"))
         if _WRITE in _terms(text)
     ]
     narrow += [(_SETTING, _WRITE)] if rules.asks_writes else []
@@ -151,6 +149,14 @@ def _parsed(patterns: Iterable[str]) -> Iterator[Rule]:
             yield rule(text)
         except PatternError:  # stored by a newer jackfield
             continue
+
+
+def _placed(rules: Rules, names: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """Yield the patterns in the lists ``names``, with their places."""
+    for name in names:
+        patterns: tuple[str, ...] = getattr(rules, name)
+        for place, text in enumerate(patterns):
+            yield f"/rules/{name}/{place}", text
 
 
 def _terms(text: str) -> list[str]:

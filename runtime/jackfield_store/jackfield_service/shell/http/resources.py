@@ -30,13 +30,14 @@ from jackfield_service.shell.resource.visits import opening
 T = TypeVar("T")
 R = TypeVar("R")
 _PRINTABLE = re.compile("[ -~]{1,200}")
+_NO_CONTENT = 204
 _COMMON: Mapping[str, tuple[Method, str, int]] = {
     "list": ("GET", "", 200),
     "create": ("POST", "", 201),
     "show": ("GET", "/{}", 200),
     "change": ("PATCH", "/{}", 200),
-    "remove": ("DELETE", "/{}", 204),
-    "revoke": ("DELETE", "/{}", 204),
+    "remove": ("DELETE", "/{}", _NO_CONTENT),
+    "revoke": ("DELETE", "/{}", _NO_CONTENT),
 }
 """Method, end of the path and status of the acts that most nouns have."""
 
@@ -79,12 +80,9 @@ def _operation(resource: Resource[Any], act: Act, own: Endpoint | None) -> Opera
     body = act.body or {"create": f"New{resource.one}", "change": f"{resource.one}Change"}.get(
         act.name
     )
-    shape = {
-        "list": f"{resource.one}List",
-        "create": resource.created,
-        "remove": "",
-        "revoke": "",
-    }.get(act.name, resource.shown)
+    shape = {"list": f"{resource.one}List", "create": resource.created}.get(
+        act.name, "" if status == _NO_CONTENT else resource.shown
+    )
     lists, query = act.name == "list", act.query or {}
     if lists:
         query = query_of(resource, query)
@@ -133,7 +131,7 @@ def _endpoint(resource: Resource[Any], act: Act, body: str | None) -> Endpoint:
             resource, request, server, identity, lambda things: act.does(things, *given, **further)
         )
         if found is None:
-            return Response(status_code=204)
+            return Response(status_code=_NO_CONTENT)
         row = resource.row(found)
         status = next(iter(act.answers)) if act.answers else 201 if creates else 200
         if not creates or not is_shown:
